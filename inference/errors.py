@@ -1,0 +1,41 @@
+"""The errors of the inference app: a caller decides retry, fallback or report by their type."""
+
+
+class InferenceError(Exception):
+    """Base of every error that this app raises on purpose; ``str()`` is one plain sentence."""
+
+
+class WeightsError(InferenceError):
+    """Weights are missing, damaged, of an unsupported kind, or cannot be had."""
+
+
+class EngineError(InferenceError):
+    """Base of the errors of one request to an engine."""
+
+
+class EngineStarting(EngineError):
+    """The engine process is up, but its model is still loading."""
+
+
+class EngineDown(EngineError):
+    """No engine answers at the address, or it broke off mid-answer."""
+
+
+class EngineOverloaded(EngineError):
+    """The engine refused the request: the queue is full or the wait would pass the deadline."""
+
+
+class EngineTimeout(EngineError):
+    """The caller's deadline passed before the engine was done."""
+
+
+class RequestInvalid(EngineError):
+    """The engine refused the request for its contents (unknown model, bad parameter, too long)."""
+
+
+class PromptError(InferenceError):
+    """A prompt template cannot be rendered: bad syntax, unknown variable, endless loop, too long."""
+
+
+class RuleError(InferenceError):
+    """A rule is not usable, for example because of its pattern."""

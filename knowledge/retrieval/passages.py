@@ -1,0 +1,40 @@
+"""What retrieval returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A published entry that may answer the question.
+
+    ``score`` is the fused rank score in [0, 1]; ``probability`` is the calibrated probability that
+    this entry answers the question. ``id`` is what stands in the prompt and in citations.
+    """
+
+    id: str
+    entry_id: int
+    revision: int
+    question: str
+    answer: str
+    language: str
+    score: float
+    probability: float
+    keyword_score: float
+    vector_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Passages, best first. ``method`` is ``keywords`` while the encoder is away."""
+
+    passages: tuple[Passage, ...]
+    method: Literal["hybrid", "keywords"]
+    milliseconds: float
+
+    @property
+    def probability(self) -> float:
+        """Calibrated probability that the first passage answers the question; 0 for none."""
+        return self.passages[0].probability if self.passages else 0.0

@@ -1,0 +1,124 @@
+"""Reads settings from the environment, from ``.env`` and from files named by ``NAME_FILE``.
+
+A wrong value stops the start with one sentence that names it (``ImproperlyConfigured``).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+_env = environ.Env()
+
+
+def environment_load() -> None:
+    """Read ``.env`` beside ``manage.py``; what the environment already has wins."""
+    path = BASE_DIR / ".env"
+    if path.is_file():
+        _env.read_env(str(path))
+
+
+def text(name: str, default: str = "") -> str:
+    """A string; ``NAME_FILE`` may name a file that holds it (for secrets)."""
+    file_name = os.environ.get(f"{name}_FILE")
+    if file_name:
+        try:
+            return Path(file_name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE names {file_name!r}, which cannot be read: {error}."
+            ) from error
+    return os.environ.get(name, default)
+
+
+def flag(name: str, default: bool) -> bool:
+    """A yes or no: 1/true/yes/on or 0/false/no/off."""
+    value = os.environ.get(name)
+    if value is None or value == "":
+        return default
+    if value.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if value.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def integer(name: str, default: int, *, least: int | None = None, most: int | None = None) -> int:
+    """A whole number within bounds."""
+    value = os.environ.get(name, "")
+    if value == "":
+        return default
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from error
+    _bounds_check(name, number, least, most)
+    return number
+
+
+def seconds(name: str, default: float, *, least: float = 0.0, most: float = 86400.0) -> float:
+    """A duration in seconds, fractions allowed."""
+    value = os.environ.get(name, "")
+    if value == "":
+        return default
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a number of seconds, not {value!r}.") from error
+    _bounds_check(name, number, least, most)
+    return number
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list, separated by commas."""
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def database(default_path: Path) -> dict[str, object]:
+    """The database that ``DATABASE_URL`` names; an SQLite file by default."""
+    url = text("DATABASE_URL")
+    if not url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default_path)}
+    try:
+        parsed: dict[str, object] = environ.Env.db_url_config(url)
+    except (ValueError, KeyError) as error:
+        raise ImproperlyConfigured(f"DATABASE_URL is not a database address: {error}.") from error
+    if not parsed.get("ENGINE"):
+        raise ImproperlyConfigured("DATABASE_URL is not a database address.")
+    return parsed
+
+
+def secret_key(data_dir: Path) -> str:
+    """``SECRET_KEY``, or one made once and kept in the data directory (mode 0600)."""
+    value = text("SECRET_KEY")
+    if value:
+        return value
+    path = data_dir / "secret_key"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        pass
+    data_dir.mkdir(parents=True, exist_ok=True)
+    value = secrets.token_urlsafe(48)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process of the tree was first
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(value)
+    return value
+
+
+def _bounds_check(
+    name: str, number: float, least: float | None, most: float | None
+) -> None:
+    if least is not None and number < least:
+        raise ImproperlyConfigured(f"{name} must be at least {least:g}, not {number:g}.")
+    if most is not None and number > most:
+        raise ImproperlyConfigured(f"{name} must be at most {most:g}, not {number:g}.")

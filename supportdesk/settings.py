@@ -1,0 +1,165 @@
+"""Settings of the project; every value comes from the environment or ``.env`` (see env.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from supportdesk import env
+
+BASE_DIR = env.BASE_DIR
+env.environment_load()
+
+# Where things are kept
+DATA_DIR = Path(env.text("SUPPORTDESK_DATA", str(BASE_DIR / "var"))).expanduser().resolve()
+CACHE_DIR = Path(env.text("SUPPORTDESK_CACHE", "~/.cache/supportdesk")).expanduser().resolve()
+
+# Security
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.secret_key(DATA_DIR)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, least=1, most=65535)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", False)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "axes",
+    "supportdesk",
+    "conversations",
+    "knowledge",
+    "inference",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "supportdesk.urls"
+ASGI_APPLICATION = "supportdesk.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# Stores
+DATABASES = {"default": env.database(DATA_DIR / "supportdesk.sqlite3")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    Path(str(DATABASES["default"]["NAME"])).parent.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": env.seconds("SQLITE_TIMEOUT", 5.0),
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels.layers.InMemoryChannelLayer",
+        "CONFIG": {"capacity": 1000},
+    }
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# People
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+LOGIN_URL = reverse_lazy("admin:login")
+
+# Languages
+LANGUAGE_CODE = env.text("LANGUAGE_CODE", "zh-hans")
+LANGUAGES = [("zh-hans", _("Chinese (simplified)")), ("en", _("English"))]
+if LANGUAGE_CODE not in dict(LANGUAGES):
+    raise ImproperlyConfigured(f"LANGUAGE_CODE must be zh-hans or en, not {LANGUAGE_CODE!r}.")
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "Asia/Shanghai")
+
+# Files for browsers
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# The files are found where they lie, so that a start needs no collectstatic; nginx may serve
+# STATIC_ROOT after `manage.py collectstatic`.
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = DEBUG
+
+# Models and engines
+MODEL = env.text("SUPPORTDESK_MODEL", "Qwen2.5-Coder-0.5B-Instruct")
+EMBEDDING_MODEL = env.text("SUPPORTDESK_EMBEDDING", "multilingual-e5-small")
+# Addresses of the inference servers; `manage.py serve` sets them for the processes it starts.
+ENGINE_URL = env.text("SUPPORTDESK_ENGINE_URL", "")
+ENCODER_URL = env.text("SUPPORTDESK_ENCODER_URL", "")
+ENGINE_API_KEY = env.text("SUPPORTDESK_ENGINE_API_KEY", "")
+# Names that clients may use for the model, for example "Qwen1.5-1.8B-Chat-GPTQ-Int4".
+MODEL_ALIASES = env.words("SUPPORTDESK_MODEL_ALIASES", "")
+# /v1 on the web port: its key, and whether it is open without one (loopback only).
+V1_API_KEY = env.text("SUPPORTDESK_V1_API_KEY", "")
+OPEN_V1 = env.flag("SUPPORTDESK_OPEN_V1", False)
+
+# Answers
+FIRST_TOKEN_SECONDS = env.seconds("SUPPORTDESK_FIRST_TOKEN_SECONDS", 4.0, least=0.05)
+DEADLINE_SECONDS = env.seconds("SUPPORTDESK_DEADLINE_SECONDS", 20.0, least=0.1)
+LEASE_SECONDS = env.seconds("SUPPORTDESK_LEASE_SECONDS", 5.0, least=0.1)
+ENGINE_KILL_SECONDS = env.seconds("SUPPORTDESK_ENGINE_KILL_SECONDS", 3.0, least=0.1)
+HISTORY_TURNS = env.integer("SUPPORTDESK_HISTORY_TURNS", 10, least=0, most=50)
+HISTORY_SECONDS = env.seconds("SUPPORTDESK_HISTORY_SECONDS", 3600.0, most=30 * 86400.0)
+PROMPT_TOKENS = env.integer("SUPPORTDESK_PROMPT_TOKENS", 900, least=128, most=32768)
+if FIRST_TOKEN_SECONDS > DEADLINE_SECONDS:
+    raise ImproperlyConfigured(
+        "SUPPORTDESK_FIRST_TOKEN_SECONDS must not be larger than SUPPORTDESK_DEADLINE_SECONDS."
+    )
