@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -71,7 +71,7 @@ class ChatClient(Protocol):
         parameters: GenerationParameters,
         *,
         timeout: float,
-    ) -> AsyncIterator[ChatChunk]:
+    ) -> AsyncGenerator[ChatChunk, None]:
         """Yield the answer as it is made.
 
         Closing the iterator (or cancelling the task) cancels the request at the engine.
