@@ -1,0 +1,39 @@
+# The ways in. Everything that a verb needs, it sets up by itself; a second call is quick.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3 || echo python3)
+BOOTSTRAP = @$(PYTHON) -m supportdesk.bootstrap
+ARGS ?=
+
+.PHONY: help run setup test lint bench lock widget messages clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## set up what is missing and start the desk (HOST=, PORT=, SUPPORTDESK_MODEL=)
+	$(BOOTSTRAP) run $(ARGS)
+
+setup: ## set up what is missing, start nothing
+	$(BOOTSTRAP) setup $(ARGS)
+
+test: ## set up what is missing and run every test (ARGS="-k name")
+	$(BOOTSTRAP) test $(ARGS)
+
+lint: ## ruff, mypy, import contracts, templates, migrations
+	$(BOOTSTRAP) lint
+
+bench: ## time the desk on this machine; tables on screen, JSON in benchmarks/out/
+	$(BOOTSTRAP) bench $(ARGS)
+
+lock: ## resolve pyproject.toml anew into requirements/
+	$(BOOTSTRAP) python -c "pass"
+	.venv/bin/uv pip compile -q pyproject.toml --python-version 3.11 --universal --generate-hashes --no-annotate --no-header -o requirements/run.txt
+	.venv/bin/uv pip compile -q pyproject.toml --group test --python-version 3.11 --universal --generate-hashes --no-annotate --no-header -o requirements/test.txt
+
+widget: ## build the chat widget from its sources (needs Node)
+	cd widget && npm ci && npm run build
+
+messages: ## collect the strings to translate and compile the catalogues (needs gettext)
+	.venv/bin/python manage.py makemessages -l zh_Hans --ignore 'var/*' --ignore '.venv/*' --ignore 'widget/*'
+	.venv/bin/python manage.py compilemessages --ignore '.venv/*'
+
+clean: ## remove the virtual environment (data in var/ and weights stay)
+	rm -rf .venv
