@@ -1,0 +1,138 @@
+"""What a question asks for: its content words, its topics and the kind of answer it wants."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from inference.support.terms import Term, stem, terms_of
+from inference.support.vocabulary import TOPIC_KIN, TOPICS
+from inference.text.normalisation import text_normalise
+
+
+class Wanted(StrEnum):
+    """The kind of answer that a question wants."""
+
+    DURATION = "duration"
+    DATE = "date"
+    MONEY = "money"
+    NUMBER = "number"
+    PLACE = "place"
+    PERSON = "person"
+    PROCEDURE = "procedure"
+    YES_NO = "yes_no"
+    OTHER = "other"
+
+
+_WANTED: tuple[tuple[Wanted, re.Pattern[str]], ...] = (
+    (
+        Wanted.MONEY,
+        re.compile(r"多少钱|几块|什么价|多少元|贵不贵|how much (?:is|does|do|are|will|would)|what(?:'s| is) the (?:price|cost)|cost\b.*\?"),
+    ),
+    (
+        Wanted.DURATION,
+        re.compile(r"多久|多长时间|几天|几个?小时|几个月|几年|多少天|多少个?小时|多少年|how long|how (?:many|soon|quickly|fast) (?:days|weeks|months|years|hours)?"),
+    ),
+    (
+        Wanted.DATE,
+        re.compile(r"什么时候|何时|什么时间|哪一?[天年月日]|几[月号点]|几时|\bwhen\b|what (?:date|day|year|time)|which (?:year|month|day)|premiere date|release date"),
+    ),
+    (
+        Wanted.PROCEDURE,
+        re.compile(r"怎么(?!样|这么|回事|没|还)|怎样|如何(?!评价)|步骤|流程|操作方法|\bhow (?:can|do|should|to|would)\b|steps? to|process for"),
+    ),
+    (
+        Wanted.NUMBER,
+        re.compile(r"多少|几(?=[个位人次种家台辆名岁件])|人数|\bhow many\b|number of"),
+    ),
+    (Wanted.PLACE, re.compile(r"哪里|哪儿|在哪|什么地方|\bwhere\b")),
+    (Wanted.PERSON, re.compile(r"谁|哪位|\bwho(?:se|m)?\b")),
+    (
+        Wanted.YES_NO,
+        re.compile(
+            r"吗|能不能|可不可以|是否|是不是|有没有|会不会|要不要|可以.*[??]|行不行|好不好"
+            r"|^(?:hi[, ]+|hello[, ]+|so |and |but )*(?:can|could|do|does|did|is|are|was|were|will|would|may|has|have|should)\b"
+        ),
+    ),
+)
+_ASKING = re.compile(
+    r"多少钱|多长时间|多久|多少|什么时候|什么|怎么样|怎么|怎样|如何|哪里|哪些|哪个|是否|有没有|几(?=[个天年月位次])|能不能|可不可以"
+    r"|请问|我想知道|告诉我|能否|吗|呢"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question taken apart. ``topics`` are names in ``vocabulary.TOPICS``."""
+
+    text: str
+    wanted: Wanted
+    terms: tuple[Term, ...]
+    topics: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def _topic_words() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """(topic, word, English stems); the stems of a phrase must all be near each other."""
+    rows: list[tuple[str, str, tuple[str, ...]]] = []
+    for topic, words in TOPICS.items():
+        for word in words:
+            if word.isascii():
+                rows.append((topic, word, tuple(stem(w) for w in word.split("."))))
+            else:
+                rows.append((topic, word, ()))
+    return tuple(rows)
+
+
+def topics_of(text: str) -> frozenset[str]:
+    """The shop topics that ``text`` names."""
+    plain = text_normalise(text)
+    stems = [stem(w) for w in re.findall(r"[a-z][a-z'-]*", plain)]
+    present = set(stems)
+    found: set[str] = set()
+    for topic, word, phrase in _topic_words():
+        if not phrase:
+            if word in plain:
+                found.add(topic)
+        elif all(part in present for part in phrase) and _near(stems, phrase):
+            found.add(topic)
+    return frozenset(found)
+
+
+def _near(stems: list[str], phrase: tuple[str, ...], window: int = 5) -> bool:
+    if len(phrase) == 1:
+        return True
+    for start, word in enumerate(stems):
+        if word in phrase and all(p in stems[start : start + window] for p in phrase):
+            return True
+    return False
+
+
+def topics_missing(asked: frozenset[str], text: str) -> tuple[str, ...]:
+    """Topics that are asked about and that ``text`` does not speak of."""
+    spoken = topics_of(text)
+    return tuple(
+        sorted(t for t in asked if not (TOPIC_KIN.get(t, frozenset({t})) & spoken))
+    )
+
+
+def wanted_of(text: str) -> Wanted:
+    """The kind of answer that ``text`` wants."""
+    plain = text_normalise(text)
+    for wanted, pattern in _WANTED:
+        if pattern.search(plain):
+            return wanted
+    return Wanted.OTHER
+
+
+def question_of(text: str, language: str) -> Question:
+    """Take a customer's question apart."""
+    asked = _ASKING.sub(" ", text) if language != "en" else text
+    return Question(
+        text=text,
+        wanted=wanted_of(text),
+        terms=terms_of(asked, language),
+        topics=topics_of(text),
+    )
