@@ -24,11 +24,15 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class GenerationParameters:
-    """How to decode. ``temperature`` 0 is greedy; ``max_tokens`` counts generated tokens."""
+    """How to decode. ``temperature`` 0 is greedy; ``max_tokens`` counts generated tokens.
+
+    ``top_k`` keeps the most probable tokens only; 0 keeps all.
+    """
 
     max_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
+    top_k: int = 0
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
 

@@ -33,6 +33,10 @@ class RequestInvalid(EngineError):
     """The engine refused the request for its contents (unknown model, bad parameter, too long)."""
 
 
+class ContextExceeded(RequestInvalid):
+    """Prompt and answer together do not fit into the model's context."""
+
+
 class PromptError(InferenceError):
     """A prompt template cannot be rendered: bad syntax, unknown variable, endless loop, too long."""
 

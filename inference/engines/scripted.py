@@ -23,6 +23,7 @@ from inference.chat import (
     GenerationParameters,
     Usage,
 )
+from inference.engines.protocol import Prompt
 from inference.errors import (
     EngineDown,
     EngineError,
@@ -226,6 +227,41 @@ class ScriptedChatClient:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+
+class ScriptedEngine:
+    """A ``ChatEngine`` that follows a script, for the server process."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @property
+    def context_length(self) -> int:
+        return self._script.context_length
+
+    def prompt_encode(self, messages: Sequence[ChatMessage]) -> Prompt:
+        """Token ids are just counted up; see ``tokens_count``."""
+        return Prompt(tuple(messages), tuple(range(tokens_count(messages))))
+
+    def text_encode(self, text: str) -> Sequence[int]:
+        return range(-(-len(text) // _TOKEN_CHARACTERS))
+
+    async def generate(
+        self, prompt: Prompt, parameters: GenerationParameters
+    ) -> AsyncGenerator[ChatChunk, None]:
+        reply = self._script.reply_take(prompt.messages)
+        never = asyncio.Event()
+        try:
+            async for chunk in reply_play(
+                reply, prompt.messages, parameters, sleep=asyncio.sleep, released=never.wait
+            ):
+                yield chunk
+        finally:
+            if reply.deaf:
+                await never.wait()
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 async def reply_play(

@@ -1,0 +1,78 @@
+"""What an engine is to the scheduler and the server that run it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from inference.chat import ChatChunk, ChatMessage, GenerationParameters
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EmbeddingKind = Literal["query", "passage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered prompt: the messages it was made of and the token ids that the model gets."""
+
+    messages: tuple[ChatMessage, ...]
+    token_ids: tuple[int, ...]
+
+
+class ChatEngine(Protocol):
+    """Runs one chat model inside this process, one request at a time."""
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        ...
+
+    def prompt_encode(self, messages: Sequence[ChatMessage]) -> Prompt:
+        """Render the chat template and encode it; may take milliseconds, so use a thread."""
+        ...
+
+    def text_encode(self, text: str) -> Sequence[int]:
+        """Token ids of plain text; it yields no control tokens."""
+        ...
+
+    def generate(
+        self, prompt: Prompt, parameters: GenerationParameters
+    ) -> AsyncGenerator[ChatChunk, None]:
+        """Yield the answer as it is made; the last chunk has a finish reason and usage.
+
+        Closing the generator, or cancelling the task that runs it, stops the engine. Either
+        returns only when the engine is free for the next request, which may take a prefill.
+
+        Raises:
+            EngineDown: the model failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        ...
+
+
+class EmbeddingEngine(Protocol):
+    """Runs one embedding model inside this process."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def tokens_count(self, texts: Sequence[str], kind: EmbeddingKind) -> int:
+        """Tokens that the model reads for these texts, prefixes included."""
+        ...
+
+    async def embed(self, texts: Sequence[str], kind: EmbeddingKind) -> NDArray[np.float32]:
+        """L2-normalised vectors of shape (len(texts), dimensions)."""
+        ...
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        ...

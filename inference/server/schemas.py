@@ -1,0 +1,180 @@
+"""What clients may send: the OpenAI API, as far as this server can honour it.
+
+Unknown fields are ignored, because clients send many harmless ones. A known field that would
+change the answer and cannot be honoured is refused by name, unless it has its neutral value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator, model_validator
+
+from inference.chat import ChatMessage, GenerationParameters, Role
+
+MAX_MESSAGES = 256
+MAX_STOPS = 16
+MAX_EMBEDDING_INPUTS = 256
+# When a client names no limit, an answer must still end some day.
+DEFAULT_MAX_TOKENS = 1024
+
+# Parameters that the engine cannot honour, with the values that ask for nothing.
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "frequency_penalty": (None, 0),
+    "presence_penalty": (None, 0),
+    "n": (None, 1),
+    "best_of": (None, 1),
+    "logit_bias": (None, {}),
+    "logprobs": (None, False),
+    "top_logprobs": (None, 0),
+    "tools": (None, []),
+    "tool_choice": (None, "none", "auto"),
+    "functions": (None, []),
+    "function_call": (None, "none", "auto"),
+    "response_format": (None, {"type": "text"}),
+    "modalities": (None, ["text"]),
+    "audio": (None,),
+    "min_p": (None, 0),
+    "min_tokens": (None, 0),
+    "echo": (None, False),
+    "guided_json": (None,),
+    "guided_regex": (None,),
+    "guided_choice": (None,),
+    "structured_outputs": (None,),
+    "prompt_logprobs": (None, 0),
+}
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class TextPart(Body):
+    type: Literal["text"]
+    text: StrictStr
+
+
+class Message(Body):
+    """``content`` is a text or a list of text parts; a developer is a system."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: StrictStr | Annotated[list[TextPart], Field(max_length=64)] | None = None
+
+    def message(self) -> ChatMessage:
+        role: Role = "system" if self.role == "developer" else self.role
+        content = self.content or ""
+        if not isinstance(content, str):
+            content = "\n".join(part.text for part in content)
+        return ChatMessage(role, content)
+
+
+Messages = Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class StreamOptions(Body):
+    include_usage: bool = False
+
+
+class ChatCompletionRequest(Body):
+    """Body of ``POST /v1/chat/completions``.
+
+    The defaults of the sampling options are those that Qwen recommends for its chat models;
+    ``temperature`` 0 decodes greedily. ``seed`` is accepted, but only greedy answers repeat.
+    """
+
+    model: StrictStr
+    messages: Messages
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    top_k: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    stop: (
+        StrictStr
+        | Annotated[list[Annotated[StrictStr, Field(max_length=256)]], Field(max_length=MAX_STOPS)]
+        | None
+    ) = None
+    seed: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def parameters_check(cls, data: Any) -> Any:
+        """Refuse what the engine cannot honour, naming it."""
+        if isinstance(data, dict):
+            for name, neutral in _NEUTRAL.items():
+                if data.get(name) not in neutral:
+                    raise UnsupportedParameter(name)
+            options = data.get("chat_template_kwargs")
+            if isinstance(options, dict) and options.get("enable_thinking"):
+                raise UnsupportedParameter("chat_template_kwargs")
+        return data
+
+    @field_validator("stop")
+    @classmethod
+    def stop_check(cls, value: str | list[str] | None) -> str | list[str] | None:
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise ValueError("a stop string must not be empty")
+        return value
+
+    def parameters(self) -> GenerationParameters:
+        """How to decode; a missing ``max_tokens`` is given the server's default."""
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        return GenerationParameters(
+            max_tokens=self.max_completion_tokens or self.max_tokens or DEFAULT_MAX_TOKENS,
+            temperature=0.7 if self.temperature is None else self.temperature,
+            top_p=0.8 if self.top_p is None else self.top_p,
+            top_k=20 if self.top_k is None else max(self.top_k, 0),
+            repetition_penalty=1.05 if self.repetition_penalty is None else self.repetition_penalty,
+            stop=stop,
+        )
+
+    @property
+    def limited(self) -> bool:
+        """Whether the client itself says how long the answer may be."""
+        return (self.max_completion_tokens or self.max_tokens) is not None
+
+
+class EmbeddingRequest(Body):
+    """Body of ``POST /v1/embeddings``; ``input_type`` chooses the model's prefix."""
+
+    model: StrictStr
+    input: (
+        Annotated[StrictStr, Field(min_length=1)]
+        | Annotated[
+            list[Annotated[StrictStr, Field(min_length=1)]],
+            Field(min_length=1, max_length=MAX_EMBEDDING_INPUTS),
+        ]
+    )
+    encoding_format: Literal["float", "base64"] = "float"
+    input_type: Literal["query", "passage"] = "query"
+    dimensions: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+class TokenizeRequest(Body):
+    """Body of ``POST /tokenize``: either a prompt or messages."""
+
+    model: StrictStr | None = None
+    prompt: StrictStr | None = None
+    messages: Messages | None = None
+
+    @model_validator(mode="after")
+    def either_check(self) -> TokenizeRequest:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("give either prompt or messages")
+        return self
+
+
+class UnsupportedParameter(Exception):  # noqa: N818 (no ValueError: pydantic must let it pass)
+    """A parameter that the engine cannot honour; ``name`` is its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"This server cannot honour the parameter {name}: leave it out.")
+        self.name = name
