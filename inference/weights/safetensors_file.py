@@ -1,0 +1,122 @@
+"""Reads safetensors files, one or several shards, without torch (numpy knows no bfloat16).
+
+Format: https://huggingface.co/docs/safetensors: eight bytes of header length, a JSON header, data.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from inference.errors import WeightsError
+from inference.weights.tensors import Floats, Tensor
+
+_BYTES: Final = {"F32": 4, "F16": 2, "BF16": 2}
+_INDEX: Final = "model.safetensors.index.json"
+_SINGLE: Final = "model.safetensors"
+_HEADER_LIMIT: Final = 100_000_000  # as in the reference implementation
+
+
+@dataclass(frozen=True, slots=True)
+class _TensorInfo:
+    data: np.memmap[Any, np.dtype[np.uint8]]
+    kind: str
+    shape: tuple[int, ...]
+    offset: int
+
+
+class SafetensorsFiles:
+    """The tensors of ``model.safetensors`` or of all shards in the directory ``path``.
+
+    ``prefix`` is put before each name that is asked for, if the file has names with it.
+
+    Raises:
+        WeightsError: No such file, or one that is cut off or damaged.
+    """
+
+    def __init__(self, path: Path, *, prefixes: tuple[str, ...] = ()) -> None:
+        self.path = path
+        self._tensors: dict[str, _TensorInfo] = {}
+        for name in _file_names(path):
+            self._tensors.update(_file_read(path / name))
+        self._prefix = next(
+            (p for p in prefixes if any(name.startswith(p) for name in self._tensors)), ""
+        )
+
+    def __contains__(self, name: str) -> bool:
+        return self._prefix + name in self._tensors
+
+    def tensor(self, name: str) -> Tensor:
+        info = self._tensors.get(self._prefix + name)
+        if info is None:
+            raise WeightsError(f"The weights in {self.path} are not usable: no tensor {name}.")
+        if info.kind not in _BYTES:
+            raise WeightsError(
+                f"The weights in {self.path} are stored as {info.kind}, which cannot be converted; "
+                "use the model's unquantised (bfloat16) safetensors or a GGUF file."
+            )
+        stride = _BYTES[info.kind] * int(np.prod(info.shape[1:], dtype=np.int64))
+
+        def read(start: int, stop: int) -> Floats:
+            raw = info.data[info.offset + start * stride : info.offset + stop * stride]
+            return _floats(raw, info.kind).reshape(stop - start, *info.shape[1:])
+
+        return Tensor(name, info.shape, read, bits=8.0 * _BYTES[info.kind])
+
+
+def _floats(raw: np.ndarray[Any, np.dtype[np.uint8]], kind: str) -> Floats:
+    if kind == "BF16":
+        # The upper half of a float32.
+        return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    return raw.view("<f4" if kind == "F32" else "<f2").astype(np.float32)
+
+
+def _file_names(path: Path) -> list[str]:
+    if (path / _SINGLE).exists():
+        return [_SINGLE]
+    if not (path / _INDEX).exists():
+        if any(path.glob("*.bin")) or any(path.glob("*.pt")):
+            raise WeightsError(
+                f"{path} holds its weights as a pickle (.bin), which could run any code when read; "
+                "use safetensors or GGUF files of the model."
+            )
+        raise WeightsError(f"{path} holds no model.safetensors.")
+    try:
+        names = json.loads((path / _INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+        files = sorted({str(name) for name in names})
+    except (ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{path / _INDEX} is damaged.") from error
+    if any(Path(name).name != name for name in files):
+        raise WeightsError(f"{path / _INDEX} names files outside its directory.")
+    return files
+
+
+def _file_read(file: Path) -> dict[str, _TensorInfo]:
+    try:
+        data = np.memmap(file, np.uint8, "r")
+        length = int(data[:8].view("<u8")[0])
+        if length > min(_HEADER_LIMIT, len(data) - 8):
+            raise WeightsError(f"{file} is cut off or damaged.")
+        header = json.loads(data[8 : 8 + length].tobytes())
+        header.pop("__metadata__", None)
+        tensors = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            shape = tuple(int(size) for size in entry["shape"])
+            kind = str(entry["dtype"])
+            if 8 + length + end > len(data):
+                raise WeightsError(f"{file} is cut off: tensor {name} is incomplete.")
+            if kind in _BYTES and end - begin != _BYTES[kind] * int(np.prod(shape, dtype=object)):
+                raise WeightsError(f"{file} is damaged: tensor {name} has a wrong size.")
+            tensors[str(name)] = _TensorInfo(data, kind, shape, 8 + length + begin)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{file} is missing.") from error
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise WeightsError(f"{file} is cut off or damaged.") from error
+    return tensors
