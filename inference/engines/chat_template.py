@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2.exceptions import TemplateError
 
 from inference.chat import ChatMessage
+from inference.engines.tokenizer_file import tokenizer_load
 from inference.errors import RequestInvalid, WeightsError
 
 if TYPE_CHECKING:
@@ -59,15 +60,14 @@ class ChatTemplate:
             WeightsError: a file is missing or of a kind that the engine cannot use.
         """
         # Importing transformers takes a second and 65 MB: only the engine process pays for it.
-        from tokenizers import Tokenizer
         from tokenizers.decoders import ByteLevel
         from transformers.utils.chat_template_utils import render_jinja_template
 
         try:
             config = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
-            tokenizer = Tokenizer.from_str((path / "tokenizer.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise WeightsError(f"The tokenizer in {path} cannot be read: {error}.") from error
+        tokenizer = tokenizer_load(path)
         if not isinstance(tokenizer.decoder, ByteLevel):
             raise WeightsError(f"The tokenizer in {path} is not a byte-level one.")
         template = config.get("chat_template")

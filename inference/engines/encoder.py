@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inference.engines.protocol import EmbeddingKind
+from inference.engines.tokenizer_file import tokenizer_load
 from inference.errors import EngineDown, WeightsError
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class EncoderEngine:
             WeightsError: the engine cannot use what is there.
         """
         import ctranslate2
-        from tokenizers import Tokenizer
 
         if manifest.pooling not in ("mean", "cls"):
             raise WeightsError(f"The model in {path} wants the pooling {manifest.pooling!r}.")
@@ -56,9 +56,9 @@ class EncoderEngine:
                 str(path), device="cpu", compute_type="int8",
                 inter_threads=1, intra_threads=threads,
             )  # fmt: skip
-            tokenizer = Tokenizer.from_str((path / "tokenizer.json").read_text(encoding="utf-8"))
-        except (OSError, RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             raise WeightsError(f"The model in {path} cannot be loaded: {error}.") from error
+        tokenizer = tokenizer_load(path)
         tokenizer.enable_truncation(max_length=manifest.context_length)
         tokenizer.no_padding()
         return cls(encoder, tokenizer, manifest)

@@ -83,7 +83,7 @@ def validation_error(error: ValidationError) -> ApiError:
 
 def _is_branch(part: int | str) -> bool:
     """Whether part of a location names an alternative of a union instead of a field."""
-    return isinstance(part, str) and not part.isidentifier() or part in {"str", "list"}
+    return (isinstance(part, str) and not part.isidentifier()) or part in {"str", "list"}
 
 
 async def api_error_answer(_: Request, error: Exception) -> Response:

@@ -172,7 +172,7 @@ class TokenizeRequest(Body):
         return self
 
 
-class UnsupportedParameter(Exception):  # noqa: N818 (no ValueError: pydantic must let it pass)
+class UnsupportedParameter(Exception):
     """A parameter that the engine cannot honour; ``name`` is its name."""
 
     def __init__(self, name: str) -> None:

@@ -1,0 +1,25 @@
+"""Reads ``tokenizer.json`` of a model directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.errors import WeightsError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+def tokenizer_load(path: Path) -> Tokenizer:
+    """The tokenizer of the model directory ``path``.
+
+    Raises:
+        WeightsError: the file is missing or damaged.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str((path / "tokenizer.json").read_text(encoding="utf-8"))
+    except Exception as error:
+        raise WeightsError(f"The tokenizer in {path} cannot be read: {error}.") from error

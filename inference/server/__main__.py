@@ -1,0 +1,209 @@
+"""``python -m inference.server``: serve models from directories over HTTP.
+
+Exit codes, if no signal ended the process: 0 interrupted from the keyboard; 1 the address is taken; 2 wrong arguments; 78 the model cannot
+be used, and starting again at once will not help (EX_CONFIG of sysexits.h).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from inference.engines.scripted import ScriptedEngine, script_load
+from inference.errors import WeightsError
+from inference.server.app import application_make
+from inference.server.service import (
+    ChatLoader,
+    EmbeddingLoader,
+    InferenceService,
+    LoadedChat,
+    LoadedEmbedding,
+)
+from inference.weights.manifest import Manifest, ModelKind, manifest_verify
+
+EXIT_ADDRESS_TAKEN = 1
+EXIT_USAGE = 2
+EXIT_MODEL_UNUSABLE = 78
+API_KEY_VARIABLE = "SUPPORTDESK_ENGINE_API_KEY"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal comes; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    api_key = os.environ.get(API_KEY_VARIABLE, "")
+    if not api_key and not _is_loopback(options.host):
+        _complain(f"Set {API_KEY_VARIABLE} before listening on {options.host}.")
+        return EXIT_USAGE
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # The tokenizer's library must neither reach for a model hub nor advertise itself.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    try:
+        service = _service_make(options)
+    except (OSError, ValueError) as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    try:
+        listener = _listen(options.host, options.port)
+    except OSError as error:
+        _complain(
+            f"Cannot listen on {options.host} port {options.port}: {error.strerror or error}."
+        )
+        return EXIT_ADDRESS_TAKEN
+    try:
+        return asyncio.run(_serve(service, listener, api_key=api_key, linger=options.linger))
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        listener.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m inference.server", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001, help="0 takes any free one")
+    parser.add_argument("--chat-model", type=Path, metavar="DIR")
+    parser.add_argument("--embedding-model", type=Path, metavar="DIR")
+    parser.add_argument("--alias", action="append", default=[], metavar="NAME")
+    parser.add_argument("--scripted", type=Path, metavar="FILE", help="answer from a script")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--linger",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="after a model could not be loaded, tell why at /health for so long",
+    )
+    return parser
+
+
+def _service_make(options: argparse.Namespace) -> InferenceService:
+    """The service that the options describe; nothing is loaded yet.
+
+    Raises:
+        ValueError, OSError: no model is given, two are, or the script is not usable.
+    """
+    if options.scripted and options.chat_model:
+        raise ValueError("Give either --chat-model or --scripted.")
+    chat_loader: ChatLoader | None = None
+    embedding_loader: EmbeddingLoader | None = None
+    if options.scripted:
+        chat_loader = _scripted_loader(options.scripted)
+    elif options.chat_model:
+        chat_loader = _chat_loader(options.chat_model, options.threads)
+    if options.embedding_model:
+        embedding_loader = _embedding_loader(options.embedding_model, options.threads)
+    if chat_loader is None and embedding_loader is None:
+        raise ValueError("Give --chat-model, --embedding-model or --scripted.")
+    return InferenceService(chat_loader, embedding_loader, aliases=tuple(options.alias))
+
+
+def _chat_loader(path: Path, threads: int) -> ChatLoader:
+    def load() -> LoadedChat:
+        from inference.engines.generator import GeneratorEngine
+
+        manifest = _manifest_check(path, "chat")
+        return LoadedChat(manifest.name, GeneratorEngine.load(path, manifest, threads=threads))
+
+    return load
+
+
+def _embedding_loader(path: Path, threads: int) -> EmbeddingLoader:
+    def load() -> LoadedEmbedding:
+        from inference.engines.encoder import EncoderEngine
+
+        manifest = _manifest_check(path, "embedding")
+        return LoadedEmbedding(manifest.name, EncoderEngine.load(path, manifest, threads=threads))
+
+    return load
+
+
+def _manifest_check(path: Path, kind: ModelKind) -> Manifest:
+    manifest = manifest_verify(path, quick=True)
+    if manifest.kind != kind:
+        raise WeightsError(f"The model in {path} is of the kind {manifest.kind}, not {kind}.")
+    return manifest
+
+
+def _scripted_loader(path: Path) -> ChatLoader:
+    script = script_load(path)
+
+    def load() -> LoadedChat:
+        time.sleep(script.load_seconds)
+        return LoadedChat("scripted", ScriptedEngine(script))
+
+    return load
+
+
+async def _serve(
+    service: InferenceService, listener: socket.socket, *, api_key: str, linger: float
+) -> int:
+    config = uvicorn.Config(
+        application_make(service, api_key=api_key),
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # Answers under way get this long after SIGTERM.
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    host, port = listener.getsockname()[:2]
+    print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201
+
+    async def failure_watch() -> None:
+        await service.failed.wait()
+        _complain(service.detail)
+        await asyncio.sleep(linger)
+        server.should_exit = True
+
+    watching = asyncio.create_task(failure_watch())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        watching.cancel()
+    return EXIT_MODEL_UNUSABLE if service.failed.is_set() else 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _complain(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: waiting for native threads, as an orderly exit does, would let a hung one keep the
+    # process.
+    os._exit(exit_code)

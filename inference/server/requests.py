@@ -1,0 +1,66 @@
+"""Reads requests: their bounded body, their time limit, the service that they are for."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from inference.server.errors import ApiError, validation_error
+from inference.server.service import InferenceService
+
+MAX_BODY_BYTES = 2 * 2**20
+MAX_SECONDS = 600.0
+# How many seconds the client will wait; our own client sends it, others get MAX_SECONDS.
+TIMEOUT_HEADER = "x-timeout-seconds"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def service_of(request: Request) -> InferenceService:
+    service: InferenceService = request.app.state.service
+    return service
+
+
+async def body_parse(request: Request, schema: type[Model]) -> Model:
+    """Read and check a JSON body.
+
+    Raises:
+        ApiError: it is too large, not JSON, or not what the schema says.
+    """
+    body = bytearray()
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise ApiError(
+                    413, f"The body is larger than {MAX_BODY_BYTES} bytes.", "body_too_large"
+                )
+    except ClientDisconnect as error:
+        raise ApiError(499, "The client has hung up.", "cancelled") from error
+    try:
+        return schema.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise validation_error(error) from error
+
+
+def seconds_left(request: Request) -> float:
+    """Seconds that the client gives the request.
+
+    Raises:
+        ApiError: the header is not a positive number.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return MAX_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ApiError(
+            400, f"{TIMEOUT_HEADER} must be a number of seconds above 0.", "invalid_value"
+        )
+    return min(seconds, MAX_SECONDS)
