@@ -6,9 +6,9 @@ import asyncio
 import base64
 import importlib
 import json
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -140,10 +140,16 @@ class _Connection:
         self._http = self._client = None
 
 
+@cache
+def _openai_module() -> Any:
+    return importlib.import_module("openai")
+
+
 async def _openai_import() -> Any:
-    if "openai" in sys.modules:
-        return sys.modules["openai"]
-    return await asyncio.to_thread(importlib.import_module, "openai")
+    """The openai package; a first import, or one that another thread is at, is left to a thread."""
+    if _openai_module.cache_info().currsize:
+        return _openai_module()
+    return await asyncio.to_thread(_openai_module)
 
 
 def _sentence(error: openai.APIError) -> str:
