@@ -212,7 +212,9 @@ def _decoder_checkpoint_convert(
     settings = _json_read(source / "tokenizer_config.json")
     generation = source / "generation_config.json"
     ends = (_json_read(generation) if generation.exists() else config).get("eos_token_id")
-    eos_ids = tuple(int(i) for i in (ends if isinstance(ends, list) else [ends]))
+    eos_ids = tuple(int(i) for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
+    if not eos_ids:
+        raise WeightsError(f"{source} names no token that ends an answer (eos_token_id).")
     template = settings.get("chat_template")
     if (source / "chat_template.jinja").exists():
         template = (source / "chat_template.jinja").read_text(encoding="utf-8")
