@@ -115,9 +115,7 @@ def secret_key(data_dir: Path) -> str:
     return value
 
 
-def _bounds_check(
-    name: str, number: float, least: float | None, most: float | None
-) -> None:
+def _bounds_check(name: str, number: float, least: float | None, most: float | None) -> None:
     if least is not None and number < least:
         raise ImproperlyConfigured(f"{name} must be at least {least:g}, not {number:g}.")
     if most is not None and number > most:
