@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import threading
 import uuid
@@ -274,10 +275,8 @@ class FakeDesk:
         conversation = self._visitor(request)
         after = int(request.query_params["after"])
         if len(conversation.items) <= after and request.query_params.get("wait", "0") != "0":
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(conversation.changed.wait(), 2)
-            except TimeoutError:
-                pass
         page = conversation.items[after : after + self.page_size]
         return JSONResponse(
             {"items": page, "head_seq": len(conversation.items), "mode": conversation.mode}
@@ -377,7 +376,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the fake desk.")
     parser.add_argument("--port", type=int, default=8100)
     desk = FakeDesk(port=parser.parse_args().port).start()
-    print(desk.url)
+    print(desk.url)  # noqa: T201
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

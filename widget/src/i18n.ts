@@ -17,6 +17,7 @@ export interface Messages {
   welcomeTitle: string;
   welcome: string;
   disclosure: string;
+  caution: string;
   you: string;
   assistant: string;
   operator: string;
@@ -91,7 +92,8 @@ const zh: Messages = {
   personAsked: "正在转接…",
   welcomeTitle: "您好，有什么可以帮您？",
   welcome: "关于商品、订单、配送和售后，都可以直接问。",
-  disclosure: "您正在与 AI 助手对话，它依据本店资料作答，偶尔可能出错。需要真人时，点右上角“转人工”。",
+  disclosure: "您正在与 AI 助手对话，它依据本店资料作答。需要真人时，点右上角“转人工”。",
+  caution: "AI 回答可能有误",
   you: "您",
   assistant: "AI 助手",
   operator: "人工客服",
@@ -148,7 +150,7 @@ const zh: Messages = {
   commentLabel: "补充说明（选填）",
   submit: "提交",
   skip: "暂不评价",
-  rate: "评价本次服务",
+  rate: "评价服务",
   rateTitle: "这次服务您满意吗？",
   rateNote: "您的评价会帮助我们改进。",
   star: (count) => `${count} 星`,
@@ -179,7 +181,8 @@ const en: Messages = {
   welcomeTitle: "Hello, how can we help?",
   welcome: "Ask about products, orders, delivery or returns.",
   disclosure:
-    "You are chatting with an AI assistant. It answers from this shop’s own information and can be wrong. For a person, choose “Human” above.",
+    "You are chatting with an AI assistant that answers from this shop’s own information. For a person, choose “Human” above.",
+  caution: "AI answers can be wrong",
   you: "You",
   assistant: "AI assistant",
   operator: "Support team",

@@ -6,7 +6,8 @@ import type { Identity } from "./session";
 import { SupportDeskElement } from "./views/widget";
 
 export interface SupportDeskApi {
-  open(): void;
+  /** Opens the chat; a text is put into its field, for the customer to send. */
+  open(text?: string): void;
   close(): void;
   /** A signed identity (JWT) of the customer, or a function that gives a fresh one each time it
    * is needed; null when they signed out. */
@@ -28,7 +29,7 @@ function begin(script: HTMLScriptElement): void {
   desk.begin(config);
   document.body.append(desk);
   window.SupportDesk = {
-    open: () => desk.show(),
+    open: (text) => desk.show(typeof text === "string" ? text : ""),
     close: () => desk.hide(),
     identify: (jwt) => desk.identify(jwt),
   };

@@ -11,6 +11,7 @@ export interface ComposerActions {
   send(text: string): boolean;
   stop(): void;
   typing(): void;
+  rate(): void;
 }
 
 /** Where the customer writes. Enter sends, Shift+Enter breaks the line, an input method's Enter
@@ -21,6 +22,8 @@ export class Composer {
   private readonly counter = element("span", { class: "counter", role: "status" });
   private readonly send: HTMLButtonElement;
   private readonly stop: HTMLButtonElement;
+  private readonly caution: HTMLElement;
+  private readonly rate: HTMLButtonElement;
   private limit = 4000;
   private composing = false;
 
@@ -48,6 +51,12 @@ export class Composer {
       this.actions.stop();
       this.input.focus();
     });
+    this.caution = element("span", {}, messages.caution);
+    this.rate = element(
+      "button",
+      { type: "button", class: "link quiet", on: { click: () => actions.rate() } },
+      messages.rate,
+    );
     this.element = element(
       "form",
       {
@@ -60,17 +69,24 @@ export class Composer {
         },
       },
       element("div", { class: "field" }, this.input, this.stop, this.send),
-      this.counter,
+      element("div", { class: "below" }, this.counter, this.caution, this.rate),
     );
     this.changed();
   }
 
-  update(state: { busy: boolean; limit: number; toPerson: boolean }): void {
+  update(state: {
+    busy: boolean;
+    limit: number;
+    toPerson: boolean;
+    rateable: boolean;
+  }): void {
     this.limit = state.limit;
     shown(this.stop, state.busy);
     this.input.placeholder = state.toPerson
       ? this.messages.placeholderHuman
       : this.messages.placeholder;
+    shown(this.caution, !state.toPerson);
+    shown(this.rate, state.rateable);
     this.check();
   }
 

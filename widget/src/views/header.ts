@@ -5,7 +5,6 @@ import { icon } from "./icons";
 
 export interface HeaderActions {
   person(): void;
-  rate(): void;
   close(): void;
 }
 
@@ -19,7 +18,6 @@ export class Header {
   private readonly words = element("span");
   private readonly person: HTMLButtonElement;
   private readonly personWord = element("span");
-  private readonly rate: HTMLButtonElement;
 
   constructor(
     private readonly messages: Messages,
@@ -38,19 +36,17 @@ export class Header {
       icon("person"),
       this.personWord,
     );
-    this.rate = this.button("star", messages.rate, actions.rate);
     this.element = element(
       "header",
       { class: "header" },
       this.seal,
       element("div", { class: "names" }, this.name, this.subtitle),
       this.person,
-      this.rate,
       this.button("close", messages.close, actions.close),
     );
   }
 
-  update(state: { name: string; mode: Mode; personAsked: boolean; rateable: boolean }): void {
+  update(state: { name: string; mode: Mode; personAsked: boolean }): void {
     const { messages } = this;
     const name = state.name || messages.defaultName;
     textSet(this.name, name);
@@ -69,10 +65,9 @@ export class Header {
     shown(this.person, state.mode === "bot");
     textSet(this.personWord, state.personAsked ? messages.personAsked : messages.person);
     this.person.disabled = state.personAsked;
-    shown(this.rate, state.rateable);
   }
 
-  private button(name: "star" | "close", label: string, press: () => void): HTMLButtonElement {
+  private button(name: "close", label: string, press: () => void): HTMLButtonElement {
     return element(
       "button",
       { type: "button", class: "tool", title: label, "aria-label": label, on: { click: () => press() } },

@@ -33,7 +33,6 @@ export class Panel {
   ) {
     this.header = new Header(messages, {
       person: () => desk.requestPerson(),
-      rate: () => this.askStars(),
       close: () => this.close(),
     });
     this.notice = new Notice(messages, {
@@ -45,6 +44,7 @@ export class Panel {
       send: (text) => this.send(text),
       stop: () => desk.stop(),
       typing: () => desk.typing(),
+      rate: () => this.askStars(),
     });
     this.stars = new StarsSheet(messages, {
       give: (score, comment) => desk.stars(score, comment),
@@ -88,6 +88,12 @@ export class Panel {
     else this.element.focus();
   }
 
+  /** Puts words into the field, for the customer to send. */
+  suggest(text: string): void {
+    this.composer.text = text;
+    this.composer.input.focus();
+  }
+
   hide(): void {
     this.stars.hide();
     this.closeAfterStars = false;
@@ -110,7 +116,6 @@ export class Panel {
       name: desk.siteName,
       mode: conversation.mode,
       personAsked: desk.personAsked,
-      rateable: conversation.lastAnswerSeq > 0 && desk.feedback.starsOf(conversation.id) === null,
     });
     this.notice.update(state, desk.outbox.all().length, this.everOnline);
     this.transcript.update(now);
@@ -118,6 +123,7 @@ export class Panel {
       busy: conversation.openTurns.some((turn) => !turn.stopping) && state === "online",
       limit: desk.textLimit,
       toPerson: conversation.mode !== "bot",
+      rateable: conversation.lastAnswerSeq > 0 && desk.feedback.starsOf(conversation.id) === null,
     });
     const over = conversation.mode === "closed";
     shown(this.closed, over);

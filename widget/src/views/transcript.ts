@@ -15,6 +15,7 @@ export class TranscriptView {
   private readonly scroller: HTMLElement;
   private readonly rows: HTMLElement;
   private readonly welcome = element("p", { class: "welcome-text" });
+  private readonly title: HTMLElement;
   private readonly missing: HTMLElement;
   private readonly more: HTMLButtonElement;
   private readonly items = new Map<number, MessageView>();
@@ -29,6 +30,7 @@ export class TranscriptView {
     private readonly language: Language,
     private readonly calm: () => boolean,
   ) {
+    this.title = element("p", { class: "welcome-title" }, messages.welcomeTitle);
     this.missing = element("p", { class: "note missing", hidden: true }, messages.missing);
     this.rows = element("div", { class: "rows" });
     this.scroller = element(
@@ -64,7 +66,9 @@ export class TranscriptView {
   }
 
   update(now: number): void {
-    textSet(this.welcome, this.desk.welcome[this.language] ?? this.messages.welcome);
+    const own = this.desk.welcome[this.language] ?? "";
+    textSet(this.welcome, own || this.messages.welcome);
+    shown(this.title, own === ""); // the shop greets in its own words
     shown(this.missing, this.desk.missing);
     const transcript = this.desk.conversation.transcript.filter(visible);
     this.place([
@@ -89,7 +93,7 @@ export class TranscriptView {
     return element(
       "div",
       { class: "intro" },
-      element("p", { class: "welcome-title" }, this.messages.welcomeTitle),
+      this.title,
       this.welcome,
       element("p", { class: "disclosure" }, this.messages.disclosure),
     );

@@ -22,8 +22,9 @@ export class SupportDeskElement extends HTMLElement {
     this.parts ??= new Parts(this, config);
   }
 
-  show(): void {
+  show(text: string): void {
     this.parts?.open(true);
+    if (text !== "") this.parts?.suggest(text);
   }
 
   hide(): void {
@@ -87,6 +88,10 @@ class Parts {
     this.remember(true);
     this.arrange();
     this.update();
+  }
+
+  suggest(text: string): void {
+    this.panel.suggest(text);
   }
 
   close(): void {

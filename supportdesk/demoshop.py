@@ -1,0 +1,195 @@
+"""The demo shop: a page of another origin that embeds the widget with one script tag.
+
+    python -m supportdesk.demoshop --host 127.0.0.1 --port 8001 \
+        --desk http://127.0.0.1:8000 --site-key KEY
+
+It needs neither Django nor the database, and ends when the process that started it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from string import Template
+from typing import Any
+from urllib.parse import urlsplit
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "demoshop"
+LANGUAGES = ("zh", "en")
+PARENT_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Where the shop's desk is, and which site of it the shop is."""
+
+    desk_url: str
+    site_key: str
+
+    @property
+    def policy(self) -> str:
+        """A strict Content-Security-Policy: what docs/embedding.md says a page must allow."""
+        socket = "ws" + self.desk_url.removeprefix("http")
+        return "; ".join(
+            [
+                "default-src 'none'",
+                f"script-src 'self' {self.desk_url}",
+                "style-src 'self'",
+                "img-src 'self' data:",
+                f"connect-src {self.desk_url} {socket}",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            ]
+        )
+
+    def page(self, language: str) -> str:
+        """The shop's page in ``zh`` or ``en``."""
+        content = tomllib.loads((TEMPLATES / "content.toml").read_text("utf-8"))
+        words: dict[str, Any] = content[language]
+        other = next(each for each in LANGUAGES if each != language)
+        template = Template((TEMPLATES / "page.html").read_text("utf-8"))
+        plain = {name: escape(value) for name, value in words.items() if isinstance(value, str)}
+        return template.substitute(
+            plain,
+            language=language,
+            other_tag=content[other]["tag"],
+            widget=escape(f"{self.desk_url}/static/widget/supportdesk.js"),
+            site_key=escape(self.site_key),
+            nav=_join(words["nav"], lambda name: f'<a href="#goods">{escape(name)}</a>'),
+            promises=_join(words["promises"], _promise),
+            products=_join(words["products"], lambda one: _product(one, words["currency"])),
+            questions=_join(
+                words["questions"],
+                lambda text: (
+                    f'<li><button type="button" class="question">{escape(text)}</button></li>'
+                ),
+            ),
+        )
+
+
+def language_choose(accepted: str) -> str:
+    """``zh`` when the browser's Accept-Language names Chinese before English, else ``en``."""
+    for part in accepted.lower().split(","):
+        primary = part.split(";")[0].strip().split("-")[0]
+        if primary in LANGUAGES:
+            return primary
+    return "en"
+
+
+def server_make(*, host: str, port: int, shop: Shop) -> ThreadingHTTPServer:
+    """A server of the shop, bound but not serving; port 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    class Handler(_Handler):
+        pass
+
+    Handler.shop = shop
+    return ThreadingHTTPServer((host, port), Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_version = "demoshop"
+    sys_version = ""
+    shop: Shop
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path.rstrip("/") or "/"
+        if path == "/":
+            language = language_choose(self.headers.get("Accept-Language", ""))
+            self._answer(self.shop.page(language), "text/html")
+        elif path in ("/zh", "/en"):
+            self._answer(self.shop.page(path[1:]), "text/html")
+        elif path == "/shop.css":
+            self._answer((TEMPLATES / "shop.css").read_text("utf-8"), "text/css")
+        elif path == "/shop.js":
+            self._answer((TEMPLATES / "shop.js").read_text("utf-8"), "text/javascript")
+        elif path == "/health":
+            self._answer("ok", "text/plain")
+        else:
+            self._answer("Not found", "text/plain", HTTPStatus.NOT_FOUND)
+
+    do_HEAD = do_GET
+
+    def _answer(self, text: str, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", self.shop.policy)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Vary", "Accept-Language")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not logged: the shop is scenery."""
+
+
+def _join(values: Sequence[Any], render: Callable[[Any], str]) -> str:
+    return "\n".join(render(value) for value in values)
+
+
+def _promise(words: dict[str, str]) -> str:
+    return f"<li><strong>{escape(words['title'])}</strong><span>{escape(words['text'])}</span></li>"
+
+
+def _product(product: dict[str, Any], currency: str) -> str:
+    return (
+        '<li class="product">'
+        f'<svg aria-hidden="true"><use href="#{escape(product["drawing"])}" /></svg>'
+        f'<div class="product-line"><span>{escape(product["name"])}</span>'
+        f'<span class="price">{escape(currency)}{product["price"]}</span></div>'
+        f"<small>{escape(product['note'])}</small></li>"
+    )
+
+
+def _end_with_parent(server: ThreadingHTTPServer, parent: int) -> None:
+    """Stop the server once the process that started it is gone."""
+    pause = threading.Event()
+    while os.getppid() == parent:
+        pause.wait(PARENT_CHECK_SECONDS)
+    server.shutdown()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until the parent ends or Ctrl-C; 1 when the port is taken."""
+    parser = argparse.ArgumentParser(prog="supportdesk.demoshop", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--desk", required=True, help="address of the desk, http://host:port")
+    parser.add_argument("--site-key", required=True)
+    given = parser.parse_args(arguments)
+    parent = os.getppid()
+    shop = Shop(desk_url=given.desk.rstrip("/"), site_key=given.site_key)
+    try:
+        server = server_make(host=given.host, port=given.port, shop=shop)
+    except OSError as error:
+        sys.stderr.write(f"The demo shop cannot listen on {given.host}:{given.port}: {error}\n")
+        return 1
+    threading.Thread(target=_end_with_parent, args=(server, parent), daemon=True).start()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.server_close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
