@@ -62,9 +62,11 @@ DECODERS = (
 def decoder_weights(model: TinyDecoder) -> Weights:
     """Weights under the names of transformers.
 
-    Matrices keep the size of what passes through them (deviation 1 / sqrt(columns)). Rows of the
-    output matrix differ in length as in trained models, where frequent tokens have the longer rows;
-    with equal rows the two best of 320 random logits lie so close that the winner means nothing.
+    Matrices keep the size of what passes through them (deviation 1 / sqrt(columns)). The output
+    matrix resembles the embeddings in another order, as in a model that has learned which token
+    follows which: most positions then have a clear winner, which attention and the feed-forward
+    layers overrule here and there. In a wholly random model the best two of 320 logits lie so close
+    together that no winner means anything.
     """
     random = np.random.RandomState(model.seed)
 
@@ -74,13 +76,15 @@ def decoder_weights(model: TinyDecoder) -> Weights:
     def vector(size: int, middle: float = 0.0) -> NDArray[np.float32]:
         return (middle + 0.2 * random.standard_normal(size)).astype(np.float32)
 
-    lengths = np.exp(0.8 * random.standard_normal((model.vocab, 1))).astype(np.float32)
+    embeddings = matrix(model.vocab, model.hidden)
     weights = {
-        "model.embed_tokens.weight": matrix(model.vocab, model.hidden) * 4 * lengths,
+        "model.embed_tokens.weight": embeddings * np.float32(8),
         "model.norm.weight": vector(model.hidden, 1.0),
     }
     if not model.tied:
-        weights["lm_head.weight"] = matrix(model.vocab, model.hidden) * lengths[::-1]
+        order = random.permutation(model.vocab)
+        noise = np.float32(0.5) * matrix(model.vocab, model.hidden)
+        weights["lm_head.weight"] = embeddings[order] + noise
     wide, narrow = model.heads * model.head_dim, model.kv_heads * model.head_dim
     for index in range(model.layers):
         layer: Weights = {
@@ -108,7 +112,9 @@ def decoder_weights(model: TinyDecoder) -> Weights:
 def decoder_config(model: TinyDecoder) -> dict[str, Any]:
     """``config.json`` as transformers writes it."""
     return {
-        "architectures": ["Qwen2ForCausalLM" if model.architecture == "qwen2" else "Qwen3ForCausalLM"],
+        "architectures": [
+            "Qwen2ForCausalLM" if model.architecture == "qwen2" else "Qwen3ForCausalLM"
+        ],
         "model_type": model.architecture,
         "hidden_size": model.hidden,
         "intermediate_size": model.inner,
@@ -185,7 +191,11 @@ def tokenizer_files_write(directory: Path, *, eos: str = "<|im_end|>") -> None:
         },
     }
     (directory / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    config = {"eos_token": eos, "pad_token": {"content": "<|endoftext|>"}, "chat_template": "{{ 1 }}"}
+    config = {
+        "eos_token": eos,
+        "pad_token": {"content": "<|endoftext|>"},
+        "chat_template": "{{ 1 }}",
+    }
     (directory / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
@@ -233,8 +243,13 @@ def gguf_write(
     *,
     architecture: str | None = None,
     template: str | None = "{{ 1 }}",
+    output_too: bool = False,
 ) -> Path:
-    """The model as llama.cpp's converter would write it; matrices in the given quantisation."""
+    """The model as llama.cpp's converter would write it; matrices in the given quantisation.
+
+    ``output_too`` writes a tied matrix twice as llama.cpp's quantiser does: coarse as embeddings,
+    finer as output.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = GGUFWriter(path, architecture or model.architecture)
     writer.add_block_count(model.layers)
@@ -258,7 +273,14 @@ def gguf_write(
     writer.add_pad_token_id(words.index("<|endoftext|>"))
     if template is not None:
         writer.add_chat_template(template)
-    for name, value in decoder_weights(model).items():
+    weights = decoder_weights(model)
+    if output_too:
+        fine = weights["model.embed_tokens.weight"]
+        writer.add_tensor("output.weight", fine)
+        coarse = quantize(fine, GGMLQuantizationType.Q5_0)
+        writer.add_tensor("token_embd.weight", coarse, raw_dtype=GGMLQuantizationType.Q5_0)
+        del weights["model.embed_tokens.weight"]
+    for name, value in weights.items():
         if value.ndim == 1 or kind == GGMLQuantizationType.F32:
             writer.add_tensor(_gguf_name(name), value)
         else:
