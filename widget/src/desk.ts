@@ -3,7 +3,7 @@ import { Connection, type ConnectionState } from "./connection";
 import { Conversation } from "./conversation";
 import type { Environment, Timer } from "./environment";
 import { Feedback } from "./feedback";
-import type { Reason } from "./i18n";
+import { type Reason, shopName } from "./i18n";
 import { Outbox } from "./outbox";
 import type { ServerFrame } from "./protocol";
 import { type Identity, Session, type SessionInfo } from "./session";
@@ -50,7 +50,7 @@ export class Desk {
   constructor(
     private readonly environment: Environment,
     private readonly store: Store,
-    config: Config,
+    private readonly config: Config,
   ) {
     this.conversation = new Conversation(() => environment.now());
     this.outbox = new Outbox(store);
@@ -228,7 +228,7 @@ export class Desk {
   }
 
   private sessionOpened(info: SessionInfo): void {
-    this.siteName = info.siteName;
+    this.siteName = shopName(info.siteName, this.config.language);
     this.welcome = info.welcome;
     this.textLimit = info.textLimit;
     if (this.conversation.id !== info.conversation) this.seenSent = 0;

@@ -264,3 +264,9 @@ const en: Messages = {
 export const MESSAGES: Readonly<Record<Language, Messages>> = { zh, en };
 
 export const LANG_TAG: Readonly<Record<Language, string>> = { zh: "zh-Hans", en: "en" };
+
+/** "青禾家居 Greenstem Home" holds two names: the one in the customer's language, else all of it. */
+export function shopName(name: string, language: Language): string {
+  const both = /^([\u3400-\u9fff·]+)\s+([\x20-\x7e]*[A-Za-z][\x20-\x7e]*)$/.exec(name.trim());
+  return both ? both[language === "zh" ? 1 : 2]! : name.trim();
+}
