@@ -13,7 +13,7 @@ class SupportdeskConfig(AppConfig):
         post_migrate.connect(_roles_after_migrate, dispatch_uid="supportdesk.roles")
 
 
-def _roles_after_migrate(*, app_config: AppConfig, using: str, apps: Any, **kwargs: Any) -> None:
+def _roles_after_migrate(*, app_config: AppConfig, using: str, **kwargs: Any) -> None:
     """Once in a ``migrate``, when the tables of every app are there."""
     from supportdesk.staff.roles import roles_ensure
 
