@@ -193,11 +193,12 @@ class Provenance(models.Model):
     )
     standalone_question = models.TextField(_("question as understood"), blank=True)
     rendered_prompt = models.JSONField(_("prompt as sent"), default=list, blank=True)
-    rejected_text = models.TextField(
-        _("text that the support check refused"), blank=True
-    )
+    rejected_text = models.TextField(_("text that the support check refused"), blank=True)
     details = models.JSONField(
-        _("details"), default=dict, blank=True, help_text="retrieval confidence, verdicts, rule explanation"
+        _("details"),
+        default=dict,
+        blank=True,
+        help_text="retrieval confidence, verdicts, rule explanation",
     )
     prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), default=0)
     completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)

@@ -154,12 +154,18 @@ MODEL_ALIASES = env.words("SUPPORTDESK_MODEL_ALIASES", "")
 # /v1 on the web port: its key, and whether it is open without one (loopback only).
 V1_API_KEY = env.text("SUPPORTDESK_V1_API_KEY", "")
 OPEN_V1 = env.flag("SUPPORTDESK_OPEN_V1", False)
+# Where `manage.py serve` shows the demo shop, as long as the demo data exists.
+DEMOSHOP_PORT = env.integer("SUPPORTDESK_DEMOSHOP_PORT", min(PORT + 1, 65535), least=1, most=65535)
 
 # Answers
 FIRST_TOKEN_SECONDS = env.seconds("SUPPORTDESK_FIRST_TOKEN_SECONDS", 4.0, least=0.05)
 DEADLINE_SECONDS = env.seconds("SUPPORTDESK_DEADLINE_SECONDS", 20.0, least=0.1)
 LEASE_SECONDS = env.seconds("SUPPORTDESK_LEASE_SECONDS", 5.0, least=0.1)
 ENGINE_KILL_SECONDS = env.seconds("SUPPORTDESK_ENGINE_KILL_SECONDS", 3.0, least=0.1)
+# How many questions may be with the model at once.
+MODEL_PLACES = env.integer("SUPPORTDESK_MODEL_PLACES", 8, least=1, most=1024)
+# How long a socket may be silent before its first frame.
+HELLO_SECONDS = env.seconds("SUPPORTDESK_HELLO_SECONDS", 5.0, least=0.05)
 HISTORY_TURNS = env.integer("SUPPORTDESK_HISTORY_TURNS", 10, least=0, most=50)
 HISTORY_SECONDS = env.seconds("SUPPORTDESK_HISTORY_SECONDS", 3600.0, most=30 * 86400.0)
 PROMPT_TOKENS = env.integer("SUPPORTDESK_PROMPT_TOKENS", 900, least=128, most=32768)

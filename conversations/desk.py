@@ -1,0 +1,91 @@
+"""What one web process keeps in memory: the switchboard, the runner, the limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from conversations.engines import Engines, engines_make
+from conversations.limits import SlidingWindow
+from conversations.runner import TurnRunner
+from conversations.switchboard import Switchboard
+
+SENDS_MOST = 10
+SENDS_SECONDS = 10.0
+SESSIONS_MOST = 30
+SESSIONS_SECONDS = 60.0
+SOCKETS_MOST = 5000
+_RECONNECT_MS = 1200
+
+
+class Desk:
+    """The parts of a web process, put together in one place."""
+
+    def __init__(self, *, engines: Engines) -> None:
+        self.engines = engines
+        self.switchboard = Switchboard()
+        self.runner = TurnRunner(
+            ladder=engines.ladder,
+            switchboard=self.switchboard,
+            lease_seconds=settings.LEASE_SECONDS,
+            deadline_seconds=settings.DEADLINE_SECONDS,
+            now=timezone.localtime,
+        )
+        self.switchboard.work_wake = self.runner.wake
+        self.sends = SlidingWindow(SENDS_MOST, SENDS_SECONDS, clock=time.monotonic)
+        self.sessions = SlidingWindow(SESSIONS_MOST, SESSIONS_SECONDS, clock=time.monotonic)
+        self.sockets = 0
+        self.draining = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start to run turns and to listen; call once, on the event loop."""
+        await self.runner.start()
+        for work in (self.switchboard.listen(), self.switchboard.poll()):
+            self._task(work)
+
+    async def drain(self, seconds: float) -> None:
+        """Tell the clients, claim nothing more, and finish what runs within ``seconds``."""
+        self.draining = True
+        frame = {"type": "drain", "reconnect_ms": _RECONNECT_MS}
+        for subscription in self.switchboard.subscriptions():
+            subscription.drain(frame)
+        await self.runner.drain(seconds)
+
+    async def stop(self) -> None:
+        """End the tasks and close the clients of the engines."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.engines.aclose()
+
+    def message_accepted(self, conversation_id: UUID) -> None:
+        """A message with its turn was stored: show it and work on it."""
+        self.switchboard.wake(conversation_id)
+        self.runner.wake()
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+
+_desks: list[Desk] = []
+
+
+def desk_current() -> Desk:
+    """The desk of this process; made at the first call."""
+    if not _desks:
+        _desks.append(Desk(engines=engines_make()))
+    return _desks[0]
+
+
+def desk_install(desk: Desk | None) -> None:
+    """Put another desk in place (tests), or none, so that the next call makes one."""
+    _desks[:] = [] if desk is None else [desk]

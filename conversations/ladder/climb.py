@@ -1,0 +1,68 @@
+"""Walks the ladder: the first step that answers wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from conversations.enums import Reason
+from conversations.ladder.ports import Step
+from conversations.ladder.values import Climbed, Deadline, Live, Question, Unseen, Walk
+from inference.support.history import standalone_question
+
+
+class Ladder:
+    """Steps in order.
+
+    Args:
+        steps: from the guard to the generated answer.
+        fallbacks: what answers when none of them does; the last one always answers.
+        clock: seconds that only grow, for the timings.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: Sequence[Step],
+        fallbacks: Sequence[Step],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._steps = steps
+        self._fallbacks = fallbacks
+        self._clock = clock
+
+    async def climb(self, question: Question, *, live: Live, deadline: Deadline) -> Climbed:
+        """Answer a question; the reason why a later step had to is in the answer.
+
+        ``deadline`` is kept by the steps that wait: retrieval and generation.
+        """
+        understood = standalone_question(question.text, question.history, question.language)
+        walk = Walk(question=question, deadline=deadline, live=live, standalone=understood.text)
+        walk.details["used_history"] = understood.used_history
+        return await self._walk(walk, (*self._steps, *self._fallbacks))
+
+    async def fall_back(self, question: Question, *, reason: Reason) -> Climbed:
+        """Answer without retrieval or a model, at once."""
+        walk = Walk(
+            question=question,
+            deadline=Deadline.after(0.0, self._clock),
+            live=Unseen(),
+            standalone=question.text,
+            reason=reason,
+        )
+        return await self._walk(walk, self._fallbacks)
+
+    async def _walk(self, walk: Walk, steps: Sequence[Step]) -> Climbed:
+        began = self._clock()
+        for step in steps:
+            step_began = self._clock()
+            answer = await step.answer(walk)
+            walk.timings[step.name] = _milliseconds(self._clock() - step_began)
+            if answer is not None:
+                walk.timings["total"] = _milliseconds(self._clock() - began)
+                return Climbed(answer=answer, walk=walk)
+        raise LookupError("The last step of the ladder has to answer.")
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(1000 * seconds, 1)

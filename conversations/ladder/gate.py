@@ -1,0 +1,65 @@
+"""How many questions are with the model at once, and how long the next one would wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from conversations.ladder.values import Live
+from inference.errors import EngineOverloaded, EngineTimeout
+
+_FIRST_ESTIMATE = 2.0
+_WEIGHT = 0.2
+
+
+class ModelGate:
+    """Admits ``places`` requests; refuses at once what could not be served in time.
+
+    The wait is estimated from an exponentially weighted mean of how long answers took (seconds).
+    """
+
+    def __init__(self, *, places: int, clock: Callable[[], float]) -> None:
+        self._places = places
+        self._clock = clock
+        self._inside = 0
+        self._waiting = 0
+        self._mean = _FIRST_ESTIMATE
+        self._semaphore = asyncio.Semaphore(places)
+
+    @property
+    def estimate(self) -> float:
+        """Seconds that a request that comes now would wait."""
+        if self._inside < self._places:
+            return 0.0
+        return self._mean * (self._waiting + 1) / self._places
+
+    @asynccontextmanager
+    async def admitted(self, *, seconds_left: float, live: Live) -> AsyncIterator[None]:
+        """Wait for a place and hold it.
+
+        Raises:
+            EngineOverloaded: the estimated wait is longer than ``seconds_left``.
+            EngineTimeout: no place was free in that time after all.
+        """
+        estimate = self.estimate
+        if estimate > seconds_left:
+            raise EngineOverloaded("The estimated wait is longer than the deadline.")
+        if estimate:
+            live.status("queued", position=self._waiting + 1, eta_ms=int(1000 * estimate))
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(seconds_left):
+                await self._semaphore.acquire()
+        except TimeoutError as error:
+            raise EngineTimeout("The deadline passed while the request waited.") from error
+        finally:
+            self._waiting -= 1
+        self._inside += 1
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._mean += _WEIGHT * (self._clock() - began - self._mean)
+            self._semaphore.release()

@@ -1,0 +1,202 @@
+"""The model's answer, shown clause by clause as each passes the support check."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from conversations.enums import Reason, Tier
+from conversations.ladder.budget import prompt_fit, tokens_estimate
+from conversations.ladder.draft import Draft, DraftRejected
+from conversations.ladder.gate import ModelGate
+from conversations.ladder.ports import Knowledge
+from conversations.ladder.values import Answer, Walk
+from inference.chat import ChatChunk, ChatClient, ChatMessage, GenerationParameters
+from inference.errors import (
+    EngineDown,
+    EngineError,
+    EngineOverloaded,
+    EngineStarting,
+    EngineTimeout,
+    PromptError,
+    RequestInvalid,
+)
+from inference.support.check import SupportCheck, SupportPassage
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS_MOST = 2
+"""Attempts with the model for one message, restarts of the process included."""
+
+_REASONS: dict[type[EngineError], Reason] = {
+    EngineStarting: Reason.STARTING,
+    EngineDown: Reason.ENGINE_DOWN,
+    EngineOverloaded: Reason.OVERLOAD,
+    EngineTimeout: Reason.DEADLINE,
+    RequestInvalid: Reason.INVALID_OUTPUT,
+}
+
+
+class FirstTokenLate(EngineTimeout):
+    """Nothing came within the time for the first token."""
+
+
+class Generated:
+    """Asks the model, with the passages that speak of the question.
+
+    Args:
+        first_token_seconds: how long the engine may take to begin.
+        prompt_tokens: the budget of the prompt.
+        model, model_hash: what the provenance says.
+    """
+
+    name = "generated"
+
+    def __init__(
+        self,
+        *,
+        client: ChatClient,
+        knowledge: Knowledge,
+        gate: ModelGate,
+        first_token_seconds: float,
+        prompt_tokens: int,
+        model: str,
+        model_hash: str = "",
+    ) -> None:
+        self._client = client
+        self._knowledge = knowledge
+        self._gate = gate
+        self._first_token_seconds = first_token_seconds
+        self._prompt_tokens = prompt_tokens
+        self._model = model
+        self._model_hash = model_hash
+
+    async def answer(self, walk: Walk) -> Answer | None:
+        if walk.reason is not None or not walk.relevant:
+            return None
+        if not walk.question.use_model or walk.question.attempts > ATTEMPTS_MOST:
+            walk.reason = Reason.ENGINE_DOWN
+            return None
+        try:
+            return await self._attempts(walk)
+        except DraftRejected as rejection:
+            walk.reason = rejection.reason
+            walk.details["problems"] = list(rejection.problems)
+        except FirstTokenLate:
+            walk.reason = Reason.FIRST_TOKEN
+        except EngineError as error:
+            walk.reason = _reason_of(error)
+            walk.details["engine_error"] = str(error)
+        except PromptError as error:
+            logger.exception("Prompt version %s cannot be rendered.", walk.prompt_version_id)
+            walk.reason = Reason.INVALID_OUTPUT
+            walk.details["prompt_error"] = str(error)
+        walk.live.reset()
+        return None
+
+    async def _attempts(self, walk: Walk) -> Answer:
+        published = await self._knowledge.prompt(
+            site_id=walk.question.site_id, language=walk.language
+        )
+        if published is None:
+            raise PromptError("No prompt is published.")
+        walk.prompt_version_id = published.version_id
+        fitted = await prompt_fit(
+            published.source, walk, tokens_most=self._prompt_tokens, count=self._count
+        )
+        if fitted is None:
+            # A prefill that long would pass the time for the first token.
+            raise FirstTokenLate("The question alone is longer than the prompt's budget.")
+        messages, passages = fitted
+        walk.prompt = tuple(messages)
+        walk.model, walk.model_hash = self._model, self._model_hash
+        async with self._gate.admitted(seconds_left=walk.deadline.left, live=walk.live):
+            for attempt in range(walk.question.attempts, ATTEMPTS_MOST + 1):
+                draft = self._draft(walk, passages)
+                try:
+                    await self._generate(walk, draft, messages, published.parameters)
+                except EngineDown:
+                    # It broke off in the middle: a second engine may be there already.
+                    if not draft.raw or attempt == ATTEMPTS_MOST:
+                        raise
+                    walk.live.reset()
+                else:
+                    return Answer(
+                        draft.text.strip(), Tier.GENERATED, walk.language, cited=tuple(draft.cited)
+                    )
+                finally:
+                    walk.rejected = "" if draft.accepted else draft.raw
+        raise EngineDown("No attempt with the model is left.")
+
+    def _draft(self, walk: Walk, passages: Sequence[SupportPassage]) -> Draft:
+        return Draft(
+            check=SupportCheck(
+                question=walk.standalone,
+                passages=passages,
+                customer_texts=walk.question.texts,
+                language=walk.language,
+            ),
+            passages=passages,
+        )
+
+    async def _generate(
+        self,
+        walk: Walk,
+        draft: Draft,
+        messages: Sequence[ChatMessage],
+        parameters: GenerationParameters,
+    ) -> None:
+        """Stream one answer into ``draft``.
+
+        Raises:
+            DraftRejected, FirstTokenLate, EngineError.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        ends = began + walk.deadline.left
+        first_by = min(began + self._first_token_seconds, ends)
+        finish_reason = None
+        begun = False
+        try:
+            async with (
+                asyncio.timeout_at(first_by) as limit,
+                aclosing(self._client.stream(messages, parameters, timeout=ends - began)) as chunks,
+            ):
+                async for chunk in chunks:
+                    if chunk.text and not begun:
+                        begun = True
+                        walk.live.status("writing")
+                        walk.timings["first_token"] = round(1000 * (loop.time() - began), 1)
+                        limit.reschedule(ends)
+                    finish_reason = chunk.finish_reason or finish_reason
+                    self._take(walk, draft, chunk)
+        except (TimeoutError, EngineTimeout) as error:
+            if draft.raw:
+                raise EngineTimeout("The deadline passed while the model wrote.") from error
+            raise FirstTokenLate("The model did not begin in time.") from error
+        self._show(walk, draft.finish(complete=finish_reason != "length"))
+
+    def _take(self, walk: Walk, draft: Draft, chunk: ChatChunk) -> None:
+        if chunk.usage is not None:
+            walk.usage = chunk.usage
+        self._show(walk, draft.feed(chunk.text))
+
+    @staticmethod
+    def _show(walk: Walk, text: str) -> None:
+        if text:
+            walk.live.delta(text)
+
+    async def _count(self, messages: Sequence[ChatMessage]) -> int:
+        try:
+            return await self._client.count_tokens(messages)
+        except EngineError:
+            return tokens_estimate(messages)
+
+
+def _reason_of(error: EngineError) -> Reason:
+    for kind, reason in _REASONS.items():
+        if isinstance(error, kind):
+            return reason
+    return Reason.ENGINE_DOWN

@@ -1,0 +1,34 @@
+"""What the ladder needs from outside; composed in ``conversations.engines``, faked in tests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from conversations.ladder.values import Answer, Walk
+from inference.rules.matching import RuleSet
+from knowledge.retrieval.passages import Retrieval
+from knowledge.selectors import PublishedPrompt
+
+
+class Step(Protocol):
+    """A rung: answers, or lets the next one try."""
+
+    name: str
+
+    async def answer(self, walk: Walk) -> Answer | None: ...
+
+
+class Knowledge(Protocol):
+    """What a site knows and how it speaks."""
+
+    async def rules(self, *, site_id: int) -> RuleSet:
+        """The enabled rules."""
+        ...
+
+    async def prompt(self, *, site_id: int, language: str) -> PublishedPrompt | None:
+        """The published prompt for answers."""
+        ...
+
+    async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
+        """Entries that may answer, best first; never raises because an encoder is away."""
+        ...

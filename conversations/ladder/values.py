@@ -1,0 +1,144 @@
+"""What the steps of the ladder take and give."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from conversations.enums import Mode, Outcome, Reason, Tier
+from inference.chat import ChatMessage, Usage
+from inference.support.check import SupportPassage
+from knowledge.retrieval.passages import Passage, Retrieval
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a turn asks.
+
+    ``texts`` are the customer's messages that are answered together, oldest first; ``history`` are
+    earlier pairs (question, answer), oldest first. ``attempts`` counts the claims of the turn with
+    this one. ``now`` is the shop's local time. ``use_model`` is ``False`` to try the rules alone.
+    """
+
+    site_id: int
+    shop_name: str
+    texts: tuple[str, ...]
+    language: str
+    now: datetime
+    region: str = ""
+    mode: str = Mode.BOT
+    history: tuple[tuple[str, str], ...] = ()
+    attempts: int = 1
+    use_model: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """All texts, a line each."""
+        return "\n".join(self.texts)
+
+    def template_variables(self) -> dict[str, object]:
+        """What the templates of rules may name."""
+        return {
+            "shop_name": self.shop_name,
+            "user_region": self.region,
+            "current_time": self.now.strftime("%Y-%m-%d %H:%M"),
+            "question": self.text,
+            **self.variables,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment by a clock that only grows, in seconds."""
+
+    at: float
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
+        return cls(at=clock() + seconds, clock=clock)
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; never negative."""
+        return max(0.0, self.at - self.clock())
+
+
+class Live(Protocol):
+    """Shows the customer what is going on; everything may be lost."""
+
+    def status(
+        self, state: str, *, position: int | None = None, eta_ms: int | None = None
+    ) -> None: ...
+
+    def delta(self, text: str) -> None: ...
+
+    def reset(self) -> None: ...
+
+
+class Unseen:
+    """A ``Live`` for a question that nobody watches."""
+
+    def status(self, state: str, *, position: int | None = None, eta_ms: int | None = None) -> None:
+        """Nobody is told."""
+
+    def delta(self, text: str) -> None:
+        """Nobody is shown."""
+
+    def reset(self) -> None:
+        """Nothing was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a step decided. ``cited`` are passage ids, in the order of their marks in the text."""
+
+    text: str
+    tier: Tier
+    language: str
+    outcome: Outcome = Outcome.ANSWER
+    reason: Reason | None = None
+    cited: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Walk:
+    """One question's way up the ladder; the steps note here what they found and used."""
+
+    question: Question
+    deadline: Deadline
+    live: Live
+    standalone: str
+    reason: Reason | None = None
+    retrieval: Retrieval | None = None
+    relevant: tuple[SupportPassage, ...] = ()
+    rule_id: int | None = None
+    model: str = ""
+    model_hash: str = ""
+    prompt_version_id: int | None = None
+    prompt: tuple[ChatMessage, ...] = ()
+    rejected: str = ""
+    usage: Usage = Usage(0, 0)
+    details: dict[str, object] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def language(self) -> str:
+        return self.question.language
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What retrieval found, best first."""
+        return self.retrieval.passages if self.retrieval is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """The answer with the way to it."""
+
+    answer: Answer
+    walk: Walk

@@ -1,0 +1,74 @@
+"""Turns what the ladder decided into what is stored."""
+
+from __future__ import annotations
+
+from conversations.enums import Outcome, Reason, Tier
+from conversations.ladder import wording
+from conversations.ladder.values import Climbed, Question, Walk
+from conversations.services.turns import PassageRecord, ProvenanceRecord, Reply
+
+CITATION_LIMIT = 1000
+"""Most characters of a passage in a citation; staff see all of it in the provenance."""
+
+
+def reply_make(climbed: Climbed) -> Reply:
+    """The outcome of a climb, with its provenance."""
+    answer, walk = climbed.answer, climbed.walk
+    return Reply(
+        outcome=answer.outcome,
+        text=answer.text,
+        tier=answer.tier,
+        reason=answer.reason,
+        language=answer.language,
+        citations=citations_make(walk, answer.cited),
+        provenance=ProvenanceRecord(
+            model=walk.model,
+            model_hash=walk.model_hash,
+            prompt_version_id=walk.prompt_version_id,
+            rule_id=walk.rule_id,
+            standalone_question=walk.standalone,
+            rendered_prompt=[
+                {"role": message.role, "content": message.content} for message in walk.prompt
+            ],
+            rejected_text=walk.rejected,
+            details=walk.details,
+            prompt_tokens=walk.usage.prompt_tokens,
+            completion_tokens=walk.usage.completion_tokens,
+            timings=walk.timings,
+            passages=[
+                PassageRecord(
+                    entry_id=passage.entry_id,
+                    revision=passage.revision,
+                    score=passage.probability,
+                    cited=passage.id in answer.cited,
+                    text=f"{passage.question}\n{passage.answer}",
+                )
+                for passage in walk.passages
+            ],
+        ),
+    )
+
+
+def reply_apologise(question: Question, *, reason: Reason | None) -> Reply:
+    """The outcome for when the ladder itself failed."""
+    return Reply(
+        outcome=Outcome.ANSWER,
+        text=wording.apology(question.language, reason),
+        tier=Tier.APOLOGY,
+        reason=reason,
+        language=question.language,
+    )
+
+
+def citations_make(walk: Walk, cited: tuple[str, ...]) -> list[dict[str, str]]:
+    """Citations as customers see them, in the order of the marks in the text."""
+    passages = {passage.id: passage for passage in walk.passages}
+    return [
+        {
+            "id": passages[each].id,
+            "title": passages[each].question,
+            "text": passages[each].answer[:CITATION_LIMIT],
+        }
+        for each in cited
+        if each in passages
+    ]

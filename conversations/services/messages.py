@@ -1,0 +1,96 @@
+"""Customers' messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from conversations.enums import Mode, Outcome, Role, TurnState
+from conversations.errors import ConversationClosed, IdempotencyConflict, Overloaded
+from conversations.failpoints import failpoint
+from conversations.models import Conversation, Message, Turn
+from conversations.services.items import conversation_lock, item_append
+from conversations.services.turns import turn_close
+
+OPEN_TURNS = 4
+"""One running and three queued turns a conversation."""
+_OVERLOADED_RETRY_MS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an ``ack`` says. ``turn_id`` is ``None`` for a duplicate or when a person answers."""
+
+    client_message_id: UUID
+    seq: int
+    duplicate: bool
+    turn_id: int | None = None
+
+
+def message_receive(
+    *, conversation_id: UUID, client_message_id: UUID, text: str, language: str = ""
+) -> Receipt:
+    """Store a customer's message with its turn, once.
+
+    One transaction: when this returns, the message has its number and will get exactly one
+    outcome, whatever dies. ``text`` is clean (``customer_text_clean``). Turns that wait and were
+    never begun end as ``merged``: this message's turn answers them too.
+
+    Raises:
+        NotFound: no such conversation.
+        IdempotencyConflict: the id was used with another text.
+        ConversationClosed
+        Overloaded: too many turns of this conversation are open.
+    """
+    with transaction.atomic():
+        conversation, now = conversation_lock(conversation_id=conversation_id)
+        stored = Message.objects.filter(
+            conversation=conversation, client_message_id=client_message_id
+        ).first()
+        if stored is not None:
+            if stored.text != text:
+                raise IdempotencyConflict(client_message_id=client_message_id)
+            return Receipt(client_message_id, stored.seq, duplicate=True)
+        if conversation.mode == Mode.CLOSED:
+            raise ConversationClosed(client_message_id=client_message_id)
+        if language:
+            conversation.language = language
+        by_bot = conversation.mode == Mode.BOT
+        waiting = _turns_waiting(conversation) if by_bot else []
+        if by_bot and _turns_open(conversation) - len(waiting) >= OPEN_TURNS:
+            raise Overloaded(client_message_id=client_message_id, retry_ms=_OVERLOADED_RETRY_MS)
+        message = item_append(
+            conversation=conversation,
+            role=Role.CUSTOMER,
+            text=text,
+            client_message_id=client_message_id,
+            language=language,
+        )
+        for turn in waiting:
+            turn_close(turn=turn, conversation=conversation, outcome=Outcome.MERGED)
+        turn_id = None
+        if by_bot:
+            turn_id = Turn.objects.create(
+                message=message,
+                conversation=conversation,
+                deadline_at=now + timedelta(seconds=settings.DEADLINE_SECONDS),
+            ).pk
+        failpoint("message_uncommitted")
+    failpoint("message_committed")
+    return Receipt(client_message_id, message.seq, duplicate=False, turn_id=turn_id)
+
+
+def _turns_waiting(conversation: Conversation) -> list[Turn]:
+    return list(
+        Turn.objects.select_related("message")
+        .filter(conversation=conversation, state=TurnState.QUEUED, started_at__isnull=True)
+        .order_by("message__seq")
+    )
+
+
+def _turns_open(conversation: Conversation) -> int:
+    return Turn.objects.filter(conversation=conversation).exclude(state=TurnState.DONE).count()

@@ -1,0 +1,327 @@
+"""The life of a turn: claimed with a lease and a fence, finished once.
+
+The scheme: a runner that claims a turn raises its ``fence`` and holds a lease that it renews. It
+finishes the turn only ``WHERE fence = mine AND state = running`` and looks at the row count, so a
+runner that hung, lost its lease and wakes up later writes nothing. Leases and deadlines are
+compared with the database's clock alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import (
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+)
+from django.db.models.functions import Coalesce, Now
+
+from conversations.enums import Mode, Outcome, Reason, Role, Tier, TurnState
+from conversations.errors import NotFound
+from conversations.failpoints import failpoint
+from conversations.models import Conversation, Message, PassageUse, Provenance, Turn
+from conversations.services.items import conversation_lock, item_append
+from knowledge.models import Entry, PromptVersion, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedTurn:
+    """A turn that this process works on. ``seconds_left`` until the deadline, at the claim."""
+
+    id: int
+    conversation_id: UUID
+    message_id: int
+    client_message_id: UUID
+    fence: int
+    attempts: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class PassageRecord:
+    """A passage that an answer was given."""
+
+    entry_id: int
+    revision: int
+    score: float
+    cited: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceRecord:
+    """What an outcome was made from; see ``Provenance`` for the fields."""
+
+    model: str = ""
+    model_hash: str = ""
+    prompt_version_id: int | None = None
+    rule_id: int | None = None
+    standalone_question: str = ""
+    rendered_prompt: Sequence[dict[str, str]] = ()
+    rejected_text: str = ""
+    details: dict[str, object] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    timings: dict[str, float] = field(default_factory=dict)
+    passages: Sequence[PassageRecord] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The outcome that a runner wants to store."""
+
+    outcome: Outcome
+    text: str
+    tier: Tier
+    reason: Reason | None
+    language: str
+    citations: Sequence[dict[str, str]] = ()
+    provenance: ProvenanceRecord = ProvenanceRecord()
+
+
+def turn_claim() -> ClaimedTurn | None:
+    """Claim the oldest turn that waits, or one whose runner let its lease run out.
+
+    A conversation's turns run one after another. Returns ``None`` when there is nothing to do.
+    """
+    while True:
+        turn = _claimable().order_by("deadline_at", "pk").first()
+        if turn is None:
+            return None
+        with transaction.atomic():
+            conversation_lock(conversation_id=turn.conversation_id)
+            claimed = (
+                _claimable()
+                .filter(pk=turn.pk, fence=turn.fence)
+                .update(
+                    state=TurnState.RUNNING,
+                    fence=F("fence") + 1,
+                    attempts=F("attempts") + 1,
+                    lease_until=_lease_end(),
+                    started_at=Coalesce("started_at", Now()),
+                )
+            )
+            if claimed == 1:
+                return _claimed_read(turn_id=turn.pk)
+
+
+def turn_lease_renew(*, turn_id: int, fence: int) -> bool:
+    """Renew the lease; ``False`` says that the turn is not ours any more."""
+    renewed = Turn.objects.filter(pk=turn_id, fence=fence, state=TurnState.RUNNING).update(
+        lease_until=_lease_end()
+    )
+    return renewed == 1
+
+
+def turn_release(*, turn_id: int, fence: int) -> bool:
+    """Give an unfinished turn back at once, for a process that is going to stop."""
+    released = Turn.objects.filter(pk=turn_id, fence=fence, state=TurnState.RUNNING).update(
+        state=TurnState.QUEUED, lease_until=None, attempts=F("attempts") - 1
+    )
+    return released == 1
+
+
+def turn_finish(*, turn_id: int, fence: int, reply: Reply) -> Message | None:
+    """Store the outcome with its provenance, if the turn is still ours.
+
+    Returns:
+        The stored item, or ``None`` when the fence moved on: the reply is thrown away.
+    """
+    return _turn_settle(
+        turns=Turn.objects.filter(pk=turn_id, fence=fence, state=TurnState.RUNNING), reply=reply
+    )
+
+
+def turn_expire(*, turn_id: int, reply: Reply) -> Message | None:
+    """Answer a turn whose deadline has passed, whoever works on it.
+
+    Raises the fence, so that its runner's late output is thrown away. Returns ``None`` when the
+    turn was finished before.
+    """
+    return _turn_settle(
+        turns=Turn.objects.exclude(state=TurnState.DONE).filter(pk=turn_id, deadline_at__lte=Now()),
+        reply=reply,
+    )
+
+
+def turn_cancel(*, conversation_id: UUID, client_message_id: UUID) -> int | None:
+    """End the turn of a message as ``cancelled``; idempotent.
+
+    Returns:
+        The turn's id, or ``None`` when it had its outcome already.
+
+    Raises:
+        NotFound: no such message in this conversation.
+    """
+    with transaction.atomic():
+        conversation, _ = conversation_lock(conversation_id=conversation_id)
+        message = Message.objects.filter(
+            conversation=conversation, client_message_id=client_message_id
+        ).first()
+        if message is None:
+            raise NotFound(client_message_id=client_message_id)
+        turn = (
+            Turn.objects.select_related("message")
+            .filter(message=message)
+            .exclude(state=TurnState.DONE)
+            .first()
+        )
+        if turn is None:
+            return None
+        turn_close(turn=turn, conversation=conversation, outcome=Outcome.CANCELLED)
+        return turn.pk
+
+
+def turn_close(
+    *,
+    turn: Turn,
+    conversation: Conversation,
+    outcome: Outcome,
+    text: str = "",
+    reason: Reason | None = None,
+) -> Message:
+    """End an open turn without an answer, inside the caller's transaction.
+
+    ``turn`` was read and ``conversation`` locked in that transaction.
+    """
+    Turn.objects.filter(pk=turn.pk).update(
+        state=TurnState.DONE,
+        fence=F("fence") + 1,
+        lease_until=None,
+        cancel_requested=outcome == Outcome.CANCELLED,
+        finished_at=Now(),
+    )
+    return item_append(
+        conversation=conversation,
+        role=Role.SYSTEM,
+        text=text,
+        reply_to=turn.message,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+def _claimable() -> QuerySet[Turn]:
+    """Each conversation's oldest open turn, if it waits or its lease has run out.
+
+    A turn past its deadline is the deadline watch's (``turn_expire``).
+    """
+    earlier = Turn.objects.filter(
+        conversation=OuterRef("conversation"), message__seq__lt=OuterRef("message__seq")
+    ).exclude(state=TurnState.DONE)
+    return Turn.objects.filter(
+        ~Exists(earlier),
+        Q(state=TurnState.QUEUED) | Q(state=TurnState.RUNNING, lease_until__lt=Now()),
+        deadline_at__gt=Now(),
+    )
+
+
+def _lease_end() -> ExpressionWrapper:
+    return ExpressionWrapper(
+        Now() + timedelta(seconds=settings.LEASE_SECONDS), output_field=DateTimeField()
+    )
+
+
+def _claimed_read(*, turn_id: int) -> ClaimedTurn:
+    now = ExpressionWrapper(Now(), output_field=DateTimeField())
+    turn = Turn.objects.select_related("message").annotate(database_now=now).get(pk=turn_id)
+    client_message_id = turn.message.client_message_id
+    if client_message_id is None:
+        raise ValueError("A turn belongs to a customer's message.")
+    return ClaimedTurn(
+        id=turn.pk,
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        client_message_id=client_message_id,
+        fence=turn.fence,
+        attempts=turn.attempts,
+        seconds_left=(turn.deadline_at - turn.database_now).total_seconds(),
+    )
+
+
+def _turn_settle(*, turns: QuerySet[Turn], reply: Reply) -> Message | None:
+    with transaction.atomic():
+        turn = turns.select_related("message").first()
+        if turn is None:
+            return None
+        conversation, now = conversation_lock(conversation_id=turn.conversation_id)
+        settled = turns.filter(fence=turn.fence).update(
+            state=TurnState.DONE, fence=F("fence") + 1, lease_until=None, finished_at=Now()
+        )
+        if settled != 1:
+            return None
+        item = _reply_store(conversation=conversation, message=turn.message, reply=reply, now=now)
+        _provenance_store(item=item, record=reply.provenance)
+        failpoint("answer_uncommitted")
+    failpoint("answer_committed")
+    return item
+
+
+def _reply_store(
+    *, conversation: Conversation, message: Message, reply: Reply, now: datetime
+) -> Message:
+    """Append the outcome. Where a person has taken over, no bot text is written, only the end."""
+    if conversation.mode != Mode.BOT:
+        return item_append(
+            conversation=conversation,
+            role=Role.SYSTEM,
+            text="",
+            reply_to=message,
+            outcome=Outcome.HANDOFF,
+        )
+    if reply.outcome == Outcome.HANDOFF:
+        conversation.mode = Mode.QUEUED
+        conversation.queued_at = now
+    return item_append(
+        conversation=conversation,
+        role=Role.ASSISTANT if reply.outcome == Outcome.ANSWER else Role.SYSTEM,
+        text=reply.text,
+        reply_to=message,
+        outcome=reply.outcome,
+        tier=reply.tier,
+        reason=reply.reason,
+        language=reply.language,
+        citations=reply.citations,
+    )
+
+
+def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
+    """Store what the outcome was made from; what admins deleted meanwhile is left empty."""
+    entry_ids = {passage.entry_id for passage in record.passages}
+    entries = set(Entry.objects.filter(pk__in=entry_ids).values_list("pk", flat=True))
+    provenance = Provenance.objects.create(
+        message=item,
+        model=record.model,
+        model_hash=record.model_hash,
+        prompt_version=PromptVersion.objects.filter(pk=record.prompt_version_id).first(),
+        rule=Rule.objects.filter(pk=record.rule_id).first(),
+        standalone_question=record.standalone_question,
+        rendered_prompt=list(record.rendered_prompt),
+        rejected_text=record.rejected_text,
+        details=record.details,
+        prompt_tokens=record.prompt_tokens,
+        completion_tokens=record.completion_tokens,
+        timings=record.timings,
+    )
+    PassageUse.objects.bulk_create(
+        PassageUse(
+            provenance=provenance,
+            entry_id=passage.entry_id if passage.entry_id in entries else None,
+            entry_revision=passage.revision,
+            position=position,
+            score=passage.score,
+            cited=passage.cited,
+            text=passage.text,
+        )
+        for position, passage in enumerate(record.passages, start=1)
+    )
