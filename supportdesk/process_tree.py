@@ -1,0 +1,211 @@
+"""``manage.py serve``: the whole desk on one machine, as one supervised tree of processes."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from inference.errors import WeightsError
+from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
+
+# The engine may use every core; its niceness keeps sockets and pages quick meanwhile.
+ENGINE_NICE = 5
+WEB_STOP_SECONDS = 15.0
+# How long a process whose model is unusable stays to say so at /health.
+LINGER_SECONDS = 30.0
+
+
+def main() -> int:
+    """Serve as the settings say; a wrong setting is told in one sentence."""
+    try:
+        host, port = settings.HOST, settings.PORT
+    except ImproperlyConfigured as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return serve(host=host, port=port)
+
+
+def serve(*, host: str, port: int) -> int:
+    """Run the desk at ``host``:``port`` until a signal comes; returns the exit code."""
+    problem = address_problem(host, port)
+    if problem:
+        print(problem, file=sys.stderr)  # noqa: T201
+        return 1
+    children = children_plan(host=host, port=port)
+    lines = addresses(host, port)
+    if site_key := demo_site_key():
+        children.append(_demo_shop_spec(host, port, site_key))
+        lines.append(f"Demo shop            {_base_url(host, settings.DEMOSHOP_PORT)}/")
+    timing = Timing(answer=settings.ENGINE_KILL_SECONDS, overdue=settings.ENGINE_KILL_SECONDS)
+
+    async def run() -> int:
+        return await Supervisor(children, timing=timing, announce=lines).run()
+
+    return asyncio.run(run())
+
+
+def children_plan(*, host: str, port: int) -> list[ChildSpec]:
+    """The processes to run: the web process first; engine and encoder unless they are elsewhere."""
+    key = settings.ENGINE_API_KEY or secrets.token_urlsafe(24)
+    engine_url, encoder_url = settings.ENGINE_URL, settings.ENCODER_URL
+    engines: list[ChildSpec] = []
+    if not engine_url:
+        engine_port = port_free()
+        engine_url = f"http://127.0.0.1:{engine_port}"
+        options = ["--chat-model", str(model_path(settings.MODEL))]
+        for alias in settings.MODEL_ALIASES:
+            options += ["--alias", alias]
+        engines.append(_engine_spec("engine", engine_port, options, key, nice=ENGINE_NICE))
+    if not encoder_url:
+        encoder_port = port_free()
+        encoder_url = f"http://127.0.0.1:{encoder_port}"
+        options = ["--embedding-model", str(model_path(settings.EMBEDDING_MODEL))]
+        engines.append(_engine_spec("encoder", encoder_port, options, key))
+    web = ChildSpec(
+        name="web",
+        command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "web"],
+        environment={
+            "HOST": host,
+            "PORT": str(port),
+            "SUPPORTDESK_ENGINE_URL": engine_url,
+            "SUPPORTDESK_ENCODER_URL": encoder_url,
+            "SUPPORTDESK_ENGINE_API_KEY": key,
+        },
+        stop_seconds=WEB_STOP_SECONDS,
+        essential=True,
+        ready_host=_reachable(host),
+        ready_port=port,
+    )
+    return [web, *engines]
+
+
+def model_path(name: str) -> Path:
+    """The directory of a model by catalog name or path.
+
+    One that is not there yet is no error here: its process says what is missing and looks again
+    every now and then, while the rules answer.
+    """
+    path: Path = settings.CACHE_DIR / "models" / name
+    if path.is_dir():
+        return path
+    # Only needed for paths to local weights, and not light.
+    from inference.weights.store import model_find
+
+    try:
+        return model_find(name, settings.CACHE_DIR)
+    except WeightsError as error:
+        line_print("serve", str(error))
+        return path
+
+
+def address_problem(host: str, port: int) -> str:
+    """Why the desk cannot listen there, as a sentence; empty if it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return (
+                f"The desk cannot listen on {host} port {port}: {reason}."
+                " Choose another with PORT=... (and HOST=...)."
+            )
+    return ""
+
+
+def addresses(host: str, port: int) -> list[str]:
+    """What people open in their browsers."""
+    base = _base_url(host, port)
+    return [
+        f"The desk is ready at {base}/",
+        f"Staff sign in at     {base}/admin/",
+        f"OpenAI-style API at  {base}/v1",
+    ]
+
+
+def demo_site_key() -> str:
+    """The key of the demo data's site; empty when there is none (any more).
+
+    Read without the models: loading every app would hold up the start by seconds.
+    """
+    from django.db import DatabaseError, connection
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT key FROM knowledge_site WHERE is_demo AND is_active ORDER BY id LIMIT 1"
+            )
+            row = cursor.fetchone()
+    except DatabaseError:  # no database yet: the web process will say so
+        return ""
+    finally:
+        connection.close()
+    return str(row[0]) if row else ""
+
+
+def port_free() -> int:
+    """A port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _engine_spec(
+    name: str, port: int, options: Sequence[str], key: str, *, nice: int = 0
+) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        command=[
+            sys.executable, "-m", "inference.server",
+            "--host", "127.0.0.1", "--port", str(port),
+            "--threads", str(len(os.sched_getaffinity(0))),
+            "--linger", str(LINGER_SECONDS),
+            *options,
+        ],
+        environment={
+            "SUPPORTDESK_ENGINE_API_KEY": key,
+            "PYTHONPATH": str(settings.BASE_DIR),
+        },
+        nice=nice,
+        health_port=port,
+    )  # fmt: skip
+
+
+def _demo_shop_spec(host: str, port: int, site_key: str) -> ChildSpec:
+    return ChildSpec(
+        name="demoshop",
+        command=[
+            sys.executable, "-m", "supportdesk.demoshop",
+            "--host", host, "--port", str(settings.DEMOSHOP_PORT),
+            "--desk", _base_url(host, port), "--site-key", site_key,
+        ],
+        environment={"PYTHONPATH": str(settings.BASE_DIR)},
+    )  # fmt: skip
+
+
+def _base_url(host: str, port: int) -> str:
+    shown = _reachable(host)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """An address of this machine that reaches a server which listens on ``host``."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "::1"
+    return host
