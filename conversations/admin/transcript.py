@@ -1,0 +1,182 @@
+"""A conversation as people read it: bubbles, and behind each answer what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Prefetch
+from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
+
+from conversations.enums import Outcome, Role, Tier
+from conversations.models import Message, PassageUse, Provenance, Rating
+
+STAGE_LABELS: dict[str, str | Promise] = {
+    "guard": pgettext_lazy("stage", "Guard"),
+    "rules": pgettext_lazy("stage", "Rules"),
+    "retrieval": pgettext_lazy("stage", "Search in the knowledge"),
+    "direct": pgettext_lazy("stage", "Direct answer"),
+    "first_token": pgettext_lazy("stage", "First word of the model"),
+    "generated": pgettext_lazy("stage", "Generation"),
+    "fallback": pgettext_lazy("stage", "Fallback rules"),
+    "apology": pgettext_lazy("stage", "Apology"),
+    "total": pgettext_lazy("stage", "In all"),
+}
+
+TIER_VARIANTS: dict[str, str] = {
+    Tier.DIRECT: "success",
+    Tier.GENERATED: "primary",
+    Tier.RULES: "info",
+    Tier.CACHE: "success",
+    Tier.TOOL: "info",
+    Tier.FALLBACK: "warning",
+    Tier.APOLOGY: "danger",
+    Tier.GUARD: "warning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A stage and its duration in milliseconds; ``percent`` of the longest, for a bar."""
+
+    label: str | Promise
+    milliseconds: float
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an answer was made from."""
+
+    provenance: Provenance
+    passages: Sequence[PassageUse]
+    prompt: Sequence[tuple[str, str]]
+    timings: Sequence[Timing]
+    total_milliseconds: float | None
+    rule_explanation: str
+    problems: Sequence[str]
+    other_details: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item of the transcript."""
+
+    message: Message
+    side: str
+    variant: str
+    created_at: datetime
+    rating: Rating | None
+    evidence: Evidence | None
+
+    @property
+    def stars(self) -> Sequence[bool]:
+        """Five stars, filled or not."""
+        count = (self.rating.stars if self.rating else None) or 0
+        return [number < count for number in range(5)] if count else []
+
+
+def transcript(*, conversation_id: UUID) -> list[Line]:
+    """All items of a conversation, oldest first; three queries, however long it is."""
+    messages = (
+        Message.objects.filter(conversation_id=conversation_id)
+        .select_related("rating", "provenance__prompt_version__template", "provenance__rule")
+        .prefetch_related(
+            Prefetch(
+                "provenance__passages",
+                queryset=PassageUse.objects.select_related("entry").order_by("position"),
+            )
+        )
+        .order_by("seq")
+    )
+    return [_line(message) for message in messages]
+
+
+def _line(message: Message) -> Line:
+    match message.role:
+        case Role.CUSTOMER:
+            side = "customer"
+        case Role.SYSTEM:
+            side = "system"
+        case _:
+            side = "desk"
+    variant = (
+        "warning" if message.outcome == Outcome.HANDOFF else TIER_VARIANTS.get(message.tier, "")
+    )
+    provenance: Provenance | None = _related(message, "provenance")
+    return Line(
+        message=message,
+        side=side,
+        variant=variant,
+        created_at=message.created_at,
+        rating=_related(message, "rating"),
+        evidence=_evidence(provenance) if provenance else None,
+    )
+
+
+def _related(message: Message, name: str) -> Any:
+    try:
+        return getattr(message, name)
+    except ObjectDoesNotExist:
+        return None
+
+
+def _evidence(provenance: Provenance) -> Evidence:
+    details = provenance.details if isinstance(provenance.details, Mapping) else {}
+    rule = details.get("rule")
+    problems = details.get("problems")
+    known = {"rule", "problems"}
+    total = _milliseconds(provenance.timings, "total")
+    return Evidence(
+        provenance=provenance,
+        passages=list(provenance.passages.all()),
+        prompt=[
+            (str(part.get("role", "")), str(part.get("content", "")))
+            for part in provenance.rendered_prompt
+            if isinstance(part, Mapping)
+        ],
+        timings=_timings(provenance.timings),
+        total_milliseconds=total,
+        rule_explanation=str(rule.get("explanation", "")) if isinstance(rule, Mapping) else "",
+        problems=[str(problem) for problem in problems] if isinstance(problems, list) else [],
+        other_details=[
+            (key, _flat(value)) for key, value in sorted(details.items()) if key not in known
+        ],
+    )
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {part}" for key, part in value.items())
+    return str(value)
+
+
+def _milliseconds(timings: object, name: str) -> float | None:
+    value = timings.get(name) if isinstance(timings, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _timings(timings: object) -> list[Timing]:
+    if not isinstance(timings, Mapping):
+        return []
+    values = {
+        str(name): float(value)
+        for name, value in timings.items()
+        if isinstance(value, int | float)
+    }
+    longest = max(values.values(), default=0.0)
+    order = list(STAGE_LABELS)
+    names = sorted(values, key=lambda name: order.index(name) if name in order else len(order))
+    return [
+        Timing(
+            STAGE_LABELS.get(name, name),
+            values[name],
+            100 * values[name] / longest if longest else 0.0,
+        )
+        for name in names
+    ]

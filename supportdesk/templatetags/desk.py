@@ -1,0 +1,59 @@
+"""Filters of the staff's pages."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from knowledge.markup import markdown_html
+
+register = template.Library()
+
+PROMPT_ROLES: dict[str, str | Promise] = {
+    "system": gettext_lazy("Instructions"),
+    "user": gettext_lazy("Message to the model"),
+    "assistant": gettext_lazy("Earlier answer"),
+}
+DETAILS: dict[str, str | Promise] = {
+    "used_history": gettext_lazy("Looked back in the conversation"),
+    "retrieval": gettext_lazy("Search"),
+    "engine_error": gettext_lazy("Error of the engine"),
+    "prompt_error": gettext_lazy("Error of the prompt"),
+    "verdict": gettext_lazy("Support check"),
+}
+
+
+@register.filter
+def desk_markdown(text: str) -> SafeString:
+    """Sanitised HTML of Markdown."""
+    return markdown_html(text)
+
+
+@register.filter
+def desk_duration(milliseconds: float) -> str:
+    """``850 ms`` or ``2.3 s``."""
+    if milliseconds < 1000:
+        return _("%(number)s ms") % {"number": number_format(milliseconds, 0)}
+    return _("%(number)s s") % {"number": number_format(milliseconds / 1000, 1)}
+
+
+@register.filter
+def desk_percent(fraction: float | None) -> str:
+    """A fraction in [0, 1] as whole per cent; a dash for None."""
+    return "–" if fraction is None else f"{number_format(100 * fraction, 0)}%"
+
+
+@register.filter
+def desk_prompt_role(role: str) -> str:
+    """What a message of a prompt is, in words."""
+    return str(PROMPT_ROLES.get(role, role))
+
+
+@register.filter
+def desk_detail(key: str) -> str:
+    """What a detail of the provenance is, in words."""
+    return str(DETAILS.get(key, key.replace("_", " ")))
