@@ -23,7 +23,9 @@ from inference.support.wording import is_courtesy, is_handoff_offer, is_refusal,
 
 __all__ = ["ClauseKind", "Problem", "ProblemCode", "SupportCheck", "SupportPassage", "Verdict"]
 
-_MARKS = re.compile(r"\[\d{1,2}\]|[*_`#>]+|^\s*(?:[-•]|\d{1,2}[.、)）](?!\d)|答案?[:：]|answer:)\s*", re.I)
+_MARKS = re.compile(
+    r"\[\d{1,2}\]|[*_`#>]+|^\s*(?:[-•]|\d{1,2}[.、)）](?!\d)|答案?[:：]|answer:)\s*", re.I
+)
 _LOOP_MEMORY = 3
 
 
@@ -45,9 +47,7 @@ class SupportCheck:
         self._language = language
         self._question = question_of(question, language)
         self._passages = tuple(ReadPassage(p, language) for p in passages)
-        self.relevance: dict[str, Relevance] = passages_relevant(
-            question, self._passages, language
-        )
+        self.relevance: dict[str, Relevance] = passages_relevant(question, self._passages, language)
         self._relevant = tuple(p for p in self._passages if self.relevance[p.id].covers)
         self._context = ClaimContext(
             question=self._question,
@@ -55,6 +55,7 @@ class SupportCheck:
             language=language,
             gives_procedure=any(self.relevance[p.id].gives for p in self._relevant),
         )
+        self._sources = "\n".join([question, *(p.text for p in passages)])
         self._seen: list[str] = []
 
     @property
@@ -104,7 +105,7 @@ class SupportCheck:
     def _broken(self, text: str) -> tuple[Problem, ...]:
         if has_template_tokens(text):
             return (Problem(ProblemCode.TEMPLATE, text.strip()[:60]),)
-        if leaks_prompt(text):
+        if leaks_prompt(text, self._sources):
             return (Problem(ProblemCode.LEAK, text.strip()[:60]),)
         if is_wrong_language(text, self._language):
             return (Problem(ProblemCode.LANGUAGE, text.strip()[:60]),)
@@ -155,9 +156,8 @@ class SupportCheck:
     def _said_by_passage(self, part: str) -> bool:
         """The shop itself says that it cannot: a fact, not a refusal."""
         return any(
-            is_refusal(sentence.text) and all(
-                sentence.source.coverage(t.key) >= 0.5 for t in terms_of(part, self._language)
-            )
+            is_refusal(sentence.text)
+            and all(sentence.source.coverage(t.key) >= 0.5 for t in terms_of(part, self._language))
             for passage in self._relevant
             for sentence in passage.sentences
         )
@@ -183,9 +183,7 @@ class SupportCheck:
             return False
         asked = TermSource(self._question.text, self._language)
         claim = Claim(text, self._context)
-        told = [
-            t for t in claim.terms if asked.coverage(t.key) < 0.5
-        ]
+        told = [t for t in claim.terms if not asked.has(t.key)]
         numbers = [q for q in claim.quantities if q.text not in asked.text]
         return not told and not numbers and not self._says_own_words(text)
 

@@ -12,9 +12,10 @@ from inference.support.polarity import is_negated, plain_answer, polarity_flippe
 from inference.support.procedure import is_step
 from inference.support.quantities import Quantity, quantities_of
 from inference.support.questions import Question, Wanted, topics_missing, topics_of
-from inference.support.terms import Term, TermSource, terms_of
+from inference.support.relevance import window_relevance
+from inference.support.terms import Term, TermSource, terms_of, weighted_coverage
 from inference.support.verdicts import Problem, ProblemCode
-from inference.support.vocabulary import CHINESE_ATTRIBUTE_ENDINGS
+from inference.support.vocabulary import CHINESE_ATTRIBUTE_ENDINGS, GENERIC
 
 # Share of a claim's word weight that its passage must hold. The customer's words count half.
 WORDS_COVERED = 0.6
@@ -23,6 +24,9 @@ STEP_COVERED = 0.75
 OWN_WORDS_COVERED = 0.85
 # Share of weight found neither in the passage nor in the customer's words.
 WORDS_UNKNOWN = 0.34
+
+# Share of the question's weight in the one sentence of a document that an answer rests on.
+EVIDENCE_COVERED = 0.6
 
 _QUOTED = re.compile(r"[《「『“\"]([^》」』”\"]{2,40})[》」』”\"]")
 _ADDRESSES_CUSTOMER = re.compile(r"您|你|\byou(?:r|'ve)?\b", re.I)
@@ -46,7 +50,11 @@ def _comparable(one: Quantity, other: Quantity) -> bool:
 
 
 def _is_attribute(term: Term) -> bool:
-    return len(term.key) >= 2 and term.key.endswith(CHINESE_ATTRIBUTE_ENDINGS)
+    return (
+        len(term.key) >= 2
+        and term.key not in GENERIC
+        and term.key.endswith(CHINESE_ATTRIBUTE_ENDINGS)
+    )
 
 
 def _weight_in(terms: Sequence[Term], source: TermSource) -> float:
@@ -69,6 +77,7 @@ class Claim:
         yield from self._numbers(passage)
         yield from self._names(passage)
         yield from self._words(passage)
+        yield from self._evidence(passage)
         yield from self._negations(passage)
 
     def _identifiers(self, passage: ReadPassage) -> Iterator[Problem]:
@@ -82,7 +91,7 @@ class Claim:
         for part in self.parts:
             terms = terms_of(part, self.context.language)
             for quantity in quantities_of(part):
-                if self._is_list_number(part, quantity):
+                if self._is_list_number(part, quantity) or self._customers_own(part, quantity):
                     continue
                 subject = terms or previous or self.context.question.terms
                 problem = self._number(part, quantity, subject, passage)
@@ -108,8 +117,6 @@ class Claim:
                 (s, s) for s in passage.sentences if any(quantity.agrees(q) for q in s.quantities)
             ]
         if not holders:
-            if self._customers_own(part, quantity):
-                return None
             return Problem(ProblemCode.NUMBER, quantity.text)
         for sentence, piece in holders:
             if self._subject_fits(part, quantity, subject, sentence, piece, passage):
@@ -117,10 +124,14 @@ class Claim:
         return Problem(ProblemCode.SUBJECT, f"{quantity.text} ({part.strip()})")
 
     def _customers_own(self, part: str, quantity: Quantity) -> bool:
-        """The customer's own number, said back to them: "您购买了10天"."""
-        return bool(_ADDRESSES_CUSTOMER.search(part)) and any(
-            quantity.agrees(q) for q in quantities_of(self.context.question.text)
-        )
+        """The customer's own number, said back to them: "您购买了10天"; a year or a model number.
+
+        A passage about another year does not cover the question, so an echoed year is harmless;
+        an echoed period or price would be a claim.
+        """
+        echoed = any(quantity.agrees(q) for q in quantities_of(self.context.question.text))
+        plain = quantity.kind in ("date", "number")
+        return echoed and (plain or bool(_ADDRESSES_CUSTOMER.search(part)))
 
     def _subject_fits(
         self,
@@ -131,14 +142,14 @@ class Claim:
         piece: ReadPart,
         passage: ReadPassage,
     ) -> bool:
-        context = TermSource(
-            f"{passage.passage.question}\n{sentence.text}", self.context.language
-        )
+        context = TermSource(f"{passage.passage.question}\n{sentence.text}", self.context.language)
         attributes = [t for t in subject if _is_attribute(t)]
         if any(context.coverage(t.key) < 0.5 for t in attributes):
             return False
         said = topics_of(part) or (self.context.question.topics if not subject else frozenset())
         if topics_missing(said, context.text):
+            return False
+        if self._subject_replaced(subject, piece, context):
             return False
         total = sum(t.weight for t in subject)
         customer = self.context.customer
@@ -148,6 +159,20 @@ class Claim:
         if total and held / total < 0.5:
             return False
         return not self._other_number_fits_better(quantity, subject, piece, passage)
+
+    def _subject_replaced(
+        self, subject: tuple[Term, ...], piece: ReadPart, context: TermSource
+    ) -> bool:
+        """``Sofas have a two-year warranty`` from ``Lamps have a two-year warranty``.
+
+        The answer has a noun that the passage does not have (the customer's), and the passage's own
+        part begins with one that the answer does not have.
+        """
+        if not any(t.weight >= 0.7 and context.coverage(t.key) < 0.5 for t in subject):
+            return False
+        claim = TermSource(self.text, self.context.language)
+        theirs = terms_of(piece.text, self.context.language)[:1]
+        return any(t.weight >= 0.7 and claim.coverage(t.key) < 0.5 for t in theirs)
 
     def _other_number_fits_better(
         self,
@@ -212,6 +237,27 @@ class Claim:
         elif missing := topics_missing(topics_of(self.text), passage.passage.text):
             yield Problem(ProblemCode.WORDS, ", ".join(missing))
 
+    def _evidence(self, passage: ReadPassage) -> Iterator[Problem]:
+        """In a document, the sentence that holds what is new must speak of the question."""
+        context = self.context
+        if passage.passage.is_curated(context.language):
+            return
+        asked = TermSource(context.question.text, context.language)
+        new = [t for t in self.terms if not asked.has(t.key)]
+        numbers = [q for q in self.quantities if q.text not in asked.text]
+        best = 0.0
+        for sentence in passage.sentences:
+            if new and weighted_coverage(new, sentence.source) < WORDS_COVERED:
+                continue
+            if not all(any(n.agrees(q) for q in sentence.quantities) for n in numbers):
+                continue
+            found = window_relevance(
+                context.question, sentence.text, passage.passage.question, context.language
+            )
+            best = max(best, found.coverage)
+        if best < EVIDENCE_COVERED:
+            yield Problem(ProblemCode.SUBJECT, self.text.strip())
+
     def _negations(self, passage: ReadPassage) -> Iterator[Problem]:
         pieces = tuple(p for s in passage.sentences for p in s.parts if p.text)
         for part in self.parts:
@@ -239,7 +285,9 @@ class Claim:
                 # Whether ten days fall within seven is arithmetic, which is not checked here.
                 yield Problem(ProblemCode.NUMBER, f"{asked.text}?")
                 return
-        stated = re.sub(r"[吗??]|是否|能不能|可不可以|^(?:can|do|does|is|are) ", "", question.text, flags=re.I)
+        stated = re.sub(
+            r"[吗??]|是否|能不能|可不可以|^(?:can|do|does|is|are) ", "", question.text, flags=re.I
+        )
         positive = polarity_flipped(stated, pieces, self.context.language)
         if positive is said:
             yield Problem(ProblemCode.NEGATION, self.text.strip())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 # An end mark with what closes after it (quotes, brackets, citation marks).
-_END = re.compile(r"[。！？!?；;\n]+[”’」』）)\]】\"'*]*(?:\s*\[\d{1,2}\])*|\.+[”’)\]\"'*]*(?:\s*\[\d{1,2}\])*(?=\s)")
+_END = re.compile(
+    r"[。！？!?；;\n]+[”’」』）)\]】\"'*]*(?:\s*\[\d{1,2}\])*|\.+[”’)\]\"'*]*(?:\s*\[\d{1,2}\])*(?=\s)"
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|mon|tue|wed|thu|fri|sat|sun|vs|no|nos|mr|mrs|ms|dr|st|inc|ltd|co|approx|max|min|u\.s|u\.k|a\.m|p\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
     r"|(?:^|\s)[A-Z]|(?:^|\n|\s)\d{1,2})$",

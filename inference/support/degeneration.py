@@ -27,9 +27,9 @@ def has_template_tokens(text: str) -> bool:
     return bool(_TEMPLATE.search(text)) or "\ufffd" in text
 
 
-def leaks_prompt(text: str) -> bool:
-    """Speaks of its instructions or of the model behind it."""
-    return bool(_LEAK.search(text))
+def leaks_prompt(text: str, sources: str) -> bool:
+    """Speaks of its instructions or of the model behind it, unless ``sources`` speak of them."""
+    return any(match[0].lower() not in sources.lower() for match in _LEAK.finditer(text))
 
 
 def is_loop(text: str) -> bool:

@@ -19,7 +19,9 @@ _PHONE = re.compile(
 )
 _LONG_DIGITS = re.compile(r"(?<![\d.,])\d{9,}(?![\d.])")
 # Letters and digits in one word: SKU-1029, SF1234567890, A7C.
-_CODE = re.compile(r"(?<!\w)(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?!\w)", re.A)
+_CODE = re.compile(
+    r"(?<!\w)(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?!\w)", re.A
+)
 _NOT_A_CODE = re.compile(
     r"(?:\d+(?:st|nd|rd|th|am|pm|kg|km|cm|mm|mb|gb|g|m|s|h|d|x|hrs?|mins?|days?)"
     r"|\d+-(?:day|week|month|year|hour|minute|step|star)s?|(?:covid)-?\d+)$",

@@ -9,8 +9,15 @@ from functools import cached_property
 from inference.support.quantities import Quantity, quantities_of
 from inference.support.terms import TermSource
 
-_SENTENCE_END = re.compile(r"(?<=[。！？!?；;\n])|(?<=\.)(?=\s+[A-Z0-9\"'“(])|(?<=\.)$|\s\.\.\.\s|(?<=…)")
-_CLAUSE_END = re.compile(r"(?<=[，,：:、；;。！？!?\n])(?!\d)|\s(?:but|while|whereas|however|unless|except)\s|(?=但是?|不过|除非|否则)")
+_SENTENCE_END = re.compile(
+    r"(?<=[。！？!?；;\n])|(?<=\.)(?=\s+[A-Z0-9\"'“(])|(?<=\.)$|\s\.\.\.\s|(?<=…)"
+)
+_CLAUSE_END = re.compile(
+    r"(?<=[，,：:、；;。！？!?\n])(?!\d)(?!\s*\d{4}\b)|\s(?:but|while|whereas|however|unless|except)\s|(?=但是?|不过|除非|否则)"
+)
+
+# A text longer than this is looked at sentence by sentence.
+WINDOW_CHARACTERS = {"zh-hans": 160, "en": 420}
 
 
 def sentences_of(text: str) -> list[str]:
@@ -30,6 +37,10 @@ class SupportPassage:
     id: str
     question: str
     answer: str
+
+    def is_curated(self, language: str) -> bool:
+        """An entry with a question and a short answer, read as one piece; else a document."""
+        return bool(self.question) and len(self.answer) <= WINDOW_CHARACTERS.get(language, 420)
 
     @property
     def text(self) -> str:

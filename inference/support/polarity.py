@@ -27,18 +27,40 @@ _PREFIXED = re.compile(r"\bun(?=(?:available|supported|able|eligible)\b)", re.I)
 _BEARS = r"(?:承担|支付|负责|出|付)"
 _ANTONYMS = (
     (
-        re.compile(rf"(?:商家|卖家|店铺|平台|我们|本店|店家|我方).{{0,6}}{_BEARS}"
-                   r"|\b(?:paid|covered|borne) by (?:the |our )?(?:shop|seller|store|merchant|us|company)\b"
-                   r"|\b(?:we|shop|seller|store|merchant) (?:will )?(?:pay|cover|bear)s?\b", re.I),
-        re.compile(rf"(?:买家|顾客|客户|用户|消费者|您|你|自行|自己).{{0,6}}{_BEARS}"
-                   r"|\b(?:paid|covered|borne) by (?:the |our )?(?:customer|buyer|you|client)\b"
-                   r"|\b(?:you|customer|buyer)s? (?:must |have to |need to |will |should )?(?:pay|cover|bear)s?\b"
-                   r"|\bat (?:your|the (?:customer|buyer)'s) (?:own )?(?:cost|expense)\b", re.I),
+        re.compile(
+            rf"(?:商家|卖家|店铺|平台|我们|本店|店家|我方).{{0,6}}{_BEARS}"
+            r"|\b(?:paid|covered|borne) by (?:the |our )?(?:shop|seller|store|merchant|us|company)\b"
+            r"|\b(?:we|shop|seller|store|merchant) (?:will )?(?:pay|cover|bear)s?\b",
+            re.I,
+        ),
+        re.compile(
+            rf"(?:买家|顾客|客户|用户|消费者|您|你|自行|自己).{{0,6}}{_BEARS}"
+            r"|\b(?:paid|covered|borne) by (?:the |our )?(?:customer|buyer|you|client)\b"
+            r"|\b(?:you|customer|buyer)s? (?:must |have to |need to |will |should )?(?:pay|cover|bear)s?\b"
+            r"|\bat (?:your|the (?:customer|buyer)'s) (?:own )?(?:cost|expense)\b",
+            re.I,
+        ),
     ),
-    (re.compile(r"免费|包邮|免运费|免邮|\bfree\b(?! to)", re.I), re.compile(r"收费|自付|自理|另付|需支付|\bcharged?\b|\bpaid by\b", re.I)),
-    (re.compile(r"包含|含(?!有害)|\bincluded?s?\b|\bincluding\b", re.I), re.compile(r"不含|不包括|\bexcludes?\b|\bexcluded\b|\bexcluding\b", re.I)),
+    (
+        re.compile(r"免费|包邮|免运费|免邮|\bfree\b(?! to)", re.I),
+        re.compile(
+            r"收费|自付|自理|另付|收取.{0,4}\d|需支付|\bcharged?\b|\bpaid by\b|\bcosts? (?:[$€£¥]|\d)",
+            re.I,
+        ),
+    ),
+    (
+        re.compile(r"包含|含(?!有害)|\bincluded?s?\b|\bincluding\b", re.I),
+        re.compile(r"不含|不包括|\bexcludes?\b|\bexcluded\b|\bexcluding\b", re.I),
+    ),
+    (
+        re.compile(r"\b(?:used|worn|opened)\b", re.I),
+        re.compile(r"\bun(?:used|worn|opened)\b", re.I),
+    ),
     (re.compile(r"之前|以前|\bbefore\b", re.I), re.compile(r"之后|以后|\bafter\b", re.I)),
-    (re.compile(r"增加|上涨|增长|\bincreased?\b|\brose\b", re.I), re.compile(r"减少|下降|下跌|\bdecreased?\b|\bfell\b|\bdeclined\b", re.I)),
+    (
+        re.compile(r"增加|上涨|增长|\bincreased?\b|\brose\b", re.I),
+        re.compile(r"减少|下降|下跌|\bdecreased?\b|\bfell\b|\bdeclined\b", re.I),
+    ),
 )
 YES = re.compile(
     r"^\W*(?:可以的?|能的?|支持的?|有的?|是的|对的?|会的?|没错|当然(?:可以)?|yes|yeah|yep|sure|of course|certainly|you can|absolutely)"
@@ -46,7 +68,8 @@ YES = re.compile(
     re.I,
 )
 NO = re.compile(
-    r"^\W*(?:不可以|不能|不行|不支持|没有|不是|不会|抱歉，?不|不好意思，?不|no\b|nope|unfortunately|you can(?:not|'t))", re.I
+    r"^\W*(?:不可以|不能|不行|不支持|没有|不是|不会|抱歉，?不|不好意思，?不|no\b|nope|unfortunately|you can(?:not|'t))",
+    re.I,
 )
 
 

@@ -59,11 +59,24 @@ _COUNTERS = (
     "项|颗|本|岁|层|座|所|场|届|组|排|页|号|枚|艘|架|匹|头|棵|吨|粒|片|袋|升|度|万|亿"
 )
 # An article, not a number: 一个, 一种, 一位 ...
-_ARTICLE = re.compile(r"一(?:个(?!月|小时|星期|礼拜|工作日|自然)|种|位|名|件|次|张|条|份|款|些|点|家|部|步|期|号|组)")
+_ARTICLE = re.compile(
+    r"一(?:个(?!月|小时|星期|礼拜|工作日|自然)|种|位|名|件|次|张|条|份|款|些|点|家|部|步|期|号|组)"
+)
 
-_MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH_NUMBER = {m: i + 1 for i, m in enumerate(_MONTHS)} | {
     m[:3]: i + 1 for i, m in enumerate(_MONTHS)
 }
@@ -72,7 +85,9 @@ _MONTH = "(?:" + "|".join(sorted(_MONTH_NUMBER, key=len, reverse=True)) + r")\b\
 _WEEKDAYS = {c: i + 1 for i, c in enumerate("一二三四五六")} | {"日": 7, "天": 7}
 _ENGLISH_WEEKDAYS = {
     name[:3]: i + 1
-    for i, name in enumerate("monday tuesday wednesday thursday friday saturday sunday".split())
+    for i, name in enumerate(
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    )
 }
 
 _CN = "[〇零一二两三四五六七八九十]"
@@ -127,10 +142,12 @@ _NUMBERED = re.compile(
     rf"(?:\s*-?\s*(?P<unit>{_UNIT_NAMES})|\s*(?P<counter>{_COUNTERS})(?P<half>半)?)?",
     re.I,
 )
-_HALF = re.compile(r"半(?P<unit>年|个月|个小时|小时|天|日|价)|\bhalf\s+(?:a|an)\s+(?P<en>year|hour|day)\b", re.I)
+_HALF = re.compile(
+    r"半(?P<unit>年|个月|个小时|小时|天|日|价)|\bhalf\s+(?:a|an)\s+(?P<en>year|hour|day)\b", re.I
+)
 _HALVES = {"年": ("month", 6), "个月": ("second", 15 * 86400), "year": ("month", 6)}
-_HALVES |= {k: ("second", 1800) for k in ("个小时", "小时", "hour")}
-_HALVES |= {k: ("second", 43200) for k in ("天", "日", "day")}
+_HALVES |= dict.fromkeys(("个小时", "小时", "hour"), ("second", 1800))
+_HALVES |= dict.fromkeys(("天", "日", "day"), ("second", 43200))
 _HALVES["价"] = ("discount", 5)
 
 
@@ -161,7 +178,7 @@ class Quantity:
         if "number" in (self.kind, other.kind):
             if "date" in (self.kind, other.kind):
                 date, number = (self, other) if self.kind == "date" else (other, self)
-                if date.values[1:] != (0, 0) and date is self:
+                if any(date.values[1:]) and date is self:
                     return False
                 return len(number.values) == 1 and number.values[0] == date.values[0]
             # A bare number says less than one with a unit, so it may stand for it; a unit of time
@@ -194,7 +211,9 @@ def _clock(match: re.Match[str]) -> tuple[Fraction, ...]:
     parts = match.groupdict()
     hour = _whole(parts["h"])
     minute = parts.get("min") or ""
-    minutes = Fraction(30) if minute == "半" or match[0].endswith("半") else _whole(minute.rstrip("分 "))
+    minutes = (
+        Fraction(30) if minute == "半" or match[0].endswith("半") else _whole(minute.rstrip("分 "))
+    )
     half = parts.get("half") or ""
     ampm = (parts.get("ampm") or "").lower().replace(".", "")
     if (half in ("下午", "傍晚", "晚上", "晚") or ampm == "pm") and hour < 12:
@@ -227,10 +246,11 @@ def _numbered(match: re.Match[str]) -> tuple[str, tuple[Fraction, ...]] | None:
     digits = match["n1"][:1].isdigit()
     if not digits and not match["counter"] and len(match["n1"]) < 2:
         return None  # 一 in 统一, 三 in 三方: part of a word
-    if not digits and not match["counter"] and not match["n1"].isascii():
-        # 十分, 千万, 万一: words; 二十五 and 一百 are numbers
-        if not re.search("[十百千万亿]", match["n1"]) or match["n1"] in ("千万", "百万", "万一", "一千零一"):
-            return None
+    bare_chinese = not digits and not match["counter"] and not match["n1"].isascii()
+    if bare_chinese and (
+        not re.search("[十百千万亿]", match["n1"]) or match["n1"] in ("千万", "百万", "万一")
+    ):
+        return None  # 千万不要, 万一: words; 二十五 and 一百 are numbers
     if match["n1"].lower() == "one" or _ARTICLE.match(match[0]):
         return None
     return "number", tuple(values)

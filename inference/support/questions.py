@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from inference.support.quantities import quantities_of
 from inference.support.terms import Term, stem, terms_of
 from inference.support.vocabulary import TOPIC_KIN, TOPICS
 from inference.text.normalisation import text_normalise
@@ -29,19 +30,27 @@ class Wanted(StrEnum):
 _WANTED: tuple[tuple[Wanted, re.Pattern[str]], ...] = (
     (
         Wanted.MONEY,
-        re.compile(r"多少钱|几块|什么价|多少元|贵不贵|how much (?:is|does|do|are|will|would)|what(?:'s| is) the (?:price|cost)|cost\b.*\?"),
+        re.compile(
+            r"多少钱|几块|什么价|多少元|贵不贵|how much (?:is|does|do|are|will|would)|what(?:'s| is) the (?:price|cost)|cost\b.*\?"
+        ),
     ),
     (
         Wanted.DURATION,
-        re.compile(r"多久|多长时间|几天|几个?小时|几个月|几年|多少天|多少个?小时|多少年|how long|how (?:many|soon|quickly|fast) (?:days|weeks|months|years|hours)?"),
+        re.compile(
+            r"多久|多长时间|几天|几个?小时|几个月|几年|多少天|多少个?小时|多少年|how long|how (?:many|soon|quickly|fast) (?:days|weeks|months|years|hours)?"
+        ),
     ),
     (
         Wanted.DATE,
-        re.compile(r"什么时候|何时|什么时间|哪一?[天年月日]|几[月号点]|几时|\bwhen\b|what (?:date|day|year|time)|which (?:year|month|day)|premiere date|release date"),
+        re.compile(
+            r"什么时候|何时|什么时间|哪一?[天年月日]|几[月号点]|几时|\bwhen\b|what (?:date|day|year|time)|which (?:year|month|day)|premiere date|release date"
+        ),
     ),
     (
         Wanted.PROCEDURE,
-        re.compile(r"怎么(?!样|这么|回事|没|还)|怎样|如何(?!评价)|步骤|流程|操作方法|\bhow (?:can|do|should|to|would)\b|steps? to|process for"),
+        re.compile(
+            r"怎么(?!样|这么|回事|没|还)|怎样|如何(?!评价)|步骤|流程|操作方法|\bhow (?:can|do|should|to|would)\b|steps? to|process for"
+        ),
     ),
     (
         Wanted.NUMBER,
@@ -58,7 +67,7 @@ _WANTED: tuple[tuple[Wanted, re.Pattern[str]], ...] = (
     ),
 )
 _ASKING = re.compile(
-    r"多少钱|多长时间|多久|多少|什么时候|什么|怎么样|怎么|怎样|如何|哪里|哪些|哪个|是否|有没有|几(?=[个天年月位次])|能不能|可不可以"
+    r"多少钱|多长时间|多久|多少|什么时候|几点|什么|怎么样|怎么|怎样|如何|哪里|哪些|哪个|是否|有没有|几(?=[个天年月位次])|能不能|可不可以"
     r"|请问|我想知道|告诉我|能否|吗|呢"
 )
 
@@ -98,10 +107,12 @@ def topics_of(text: str) -> frozenset[str]:
                 found.add(topic)
         elif all(part in present for part in phrase) and _near(stems, phrase):
             found.add(topic)
+    if any(q.kind == "clock" for q in quantities_of(text)):
+        found.add("hours")
     return frozenset(found)
 
 
-def _near(stems: list[str], phrase: tuple[str, ...], window: int = 5) -> bool:
+def _near(stems: list[str], phrase: tuple[str, ...], window: int = 8) -> bool:
     if len(phrase) == 1:
         return True
     for start, word in enumerate(stems):
@@ -113,9 +124,7 @@ def _near(stems: list[str], phrase: tuple[str, ...], window: int = 5) -> bool:
 def topics_missing(asked: frozenset[str], text: str) -> tuple[str, ...]:
     """Topics that are asked about and that ``text`` does not speak of."""
     spoken = topics_of(text)
-    return tuple(
-        sorted(t for t in asked if not (TOPIC_KIN.get(t, frozenset({t})) & spoken))
-    )
+    return tuple(sorted(t for t in asked if not (TOPIC_KIN.get(t, frozenset({t})) & spoken)))
 
 
 def wanted_of(text: str) -> Wanted:

@@ -12,7 +12,12 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from inference.support.passages import ReadPassage, SupportPassage, sentences_of
+from inference.support.passages import (
+    WINDOW_CHARACTERS,
+    ReadPassage,
+    SupportPassage,
+    sentences_of,
+)
 from inference.support.quantities import Quantity, quantities_of
 from inference.support.questions import Question, Wanted, question_of, topics_missing
 from inference.support.terms import TermSource, weighted_coverage
@@ -21,16 +26,20 @@ from inference.support.terms import TermSource, weighted_coverage
 COVERED = 0.5
 # The same when the passage shares the question's shop topic: the rest are circumstances.
 COVERED_BY_TOPIC = 0.4
+# The same for a document without a title, which names its subject once and then says "it": whether
+# the answer's own sentence speaks of the question is checked after generation (claims.py).
+COVERED_BY_DOCUMENT = 0.35
 _TOPIC_WEIGHT = 1.5
 _NUMBER_WEIGHT = 1.0
-# A passage longer than this is looked at through windows of neighbouring sentences.
-WINDOW_CHARACTERS = {"zh-hans": 160, "en": 420}
+# A long passage is looked at through windows of neighbouring sentences.
 WINDOW_SENTENCES = 3
 
 _TIME_WORDS = re.compile(
     r"当天|当日|次日|隔天|即时|实时|立即|马上|随时|终身|长期|永久|immediately|same day|next day|instantly|at once|lifetime|today|tomorrow|right away|until|daily"
 )
-_MONEY_WORDS = re.compile(r"免费|包邮|免运费|免邮|不收|无需支付|到付|自理|承担|free|no charge|no cost|at no extra|included")
+_MONEY_WORDS = re.compile(
+    r"免费|包邮|免运费|免邮|不收|无需支付|到付|自理|承担|free|no charge|no cost|at no extra|included"
+)
 _PROCEDURE_WORDS = re.compile(
     r"点击|进入|选择|提交|填写|登录|打开|联系|拨打|申请|寄回|发送|首先|然后|步骤|第一步|扫码|下载|输入|在.{0,12}中|凭"
     r"|\b(?:click|go to|select|choose|open|log in|sign in|enter|submit|fill|contact|call|e-?mail|send|visit|tap|press|request|use|first|then|step|download|scan)\b"
@@ -40,7 +49,9 @@ _NEEDED = frozenset({Wanted.DURATION, Wanted.DATE, Wanted.MONEY, Wanted.NUMBER})
 _TIME_KINDS = frozenset({"second", "workday", "month"})
 _MONEY_KINDS = frozenset({"CNY", "USD", "EUR", "GBP", "HKD", "JPY"})
 _DATE_KINDS = frozenset({"date", "clock", "weekday"})
-_PLACE_WORDS = re.compile(r"[省市区县镇州国路街号楼店馆城村湾岛]|在|http|\b(?:in|at|on|from|near|to)\b|官网|页面|首页|app")
+_PLACE_WORDS = re.compile(
+    r"[省市区县镇州国路街号楼店馆城村湾岛]|在|http|\b(?:in|at|on|from|near|to)\b|官网|页面|首页|app"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,9 @@ def _gives(wanted: Wanted, text: str, quantities: tuple[Quantity, ...], language
         case Wanted.PLACE:
             return bool(_PLACE_WORDS.search(low))
         case Wanted.PERSON:
-            return language != "en" or bool(re.search(r"[a-z,] [\"“']?[A-Z][a-z]|^[A-Z]\w+ [A-Z]", text))
+            return language != "en" or bool(
+                re.search(r"[a-z,] [\"“']?[A-Z][a-z]|^[A-Z]\w+ [A-Z]", text)
+            )
         case _:
             return True
 
@@ -109,7 +122,9 @@ def window_relevance(
     source = TermSource(whole, language)
     quantities = quantities_of(whole)
     missing = list(topics_missing(question.topics, whole))
-    missing += _names_missing(question, source)
+    missing += _names_missing(question, source, 0.5 if title else 1.0)
+    if not title:
+        threshold = min(threshold, COVERED_BY_DOCUMENT)
     numbers = _numbers_held(question, quantities)
     if numbers is None:
         missing.append("year")
@@ -134,11 +149,11 @@ def window_relevance(
     return Relevance(covers, tuple(dict.fromkeys(missing)), coverage, gives)
 
 
-def _names_missing(question: Question, source: TermSource) -> list[str]:
-    """The names that are not there, when they are more than a part of one long name."""
+def _names_missing(question: Question, source: TermSource, tolerance: float) -> list[str]:
+    """The names that are not there, when they are ``tolerance`` of all names or more."""
     names = [t for t in question.terms if t.is_name]
     missing = [t.key for t in names if source.coverage(t.key) < 0.5]
-    return missing if len(missing) * 2 >= len(names) else []
+    return missing if missing and len(missing) >= tolerance * len(names) else []
 
 
 def _year(quantity: Quantity) -> Fraction | None:

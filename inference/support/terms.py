@@ -16,48 +16,31 @@ from inference.support.vocabulary import (
     SYNONYMS,
 )
 from inference.text.normalisation import text_normalise
-from inference.text.segmentation import words_of
+from inference.text.segmentation import stem_of, words_of
 
 _HAN = re.compile(r"[㐀-鿿]")
 _LATIN = re.compile(r"[a-z][a-z0-9'’+.-]*", re.I)
-_DOUBLED = re.compile(r"([^aeiouls])\1$")
 
 
 _IRREGULAR = {
-    **{"paid": "pay", "sent": "send", "bought": "buy", "sold": "sell", "given": "giv", "gave": "giv"},
-    **{"made": "mak", "kept": "keep", "lost": "los", "won": "win", "wore": "wear", "worn": "wear"},
-    **{"broken": "break", "broke": "break", "bring": "bring", "brought": "bring", "held": "hold"},
-    **{"chosen": "choos", "chose": "choos", "written": "writ", "wrote": "writ", "found": "find"},
-    **{"spent": "spend", "began": "begin", "begun": "begin", "shown": "show", "died": "die"},
-    **{"was": "be", "were": "be", "people": "person", "children": "child", "women": "woman"},
-    **{"men": "man", "left": "leav", "taken": "tak", "took": "tak"},
-    **{"during": "during", "string": "string", "thing": "thing", "king": "king", "ring": "ring"},
+    **{"paid": "pay", "sent": "send", "bought": "buy", "sold": "sell", "given": "give"},
+    **{"gave": "give", "made": "make", "kept": "keep", "lost": "lose", "won": "win"},
+    **{"wore": "wear", "worn": "wear", "broken": "break", "broke": "break", "brought": "bring"},
+    **{"held": "hold", "chosen": "choose", "chose": "choose", "written": "write"},
+    **{"wrote": "write", "found": "find", "spent": "spend", "began": "begin", "begun": "begin"},
+    **{"shown": "show", "people": "person", "children": "child", "women": "woman"},
+    **{"men": "man", "left": "leave", "taken": "take", "took": "take"},
 }
 
 
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """A light English stem: ``returns``, ``returned``, ``returning`` -> ``return``.
+    """The stem by which two English words are compared: inflection and irregular forms taken off.
 
-    Only inflection is taken off; ``payment`` and ``pay`` stay apart (the synonyms join them).
+    ``payment`` and ``pay`` stay apart; the synonyms join them.
     """
-    word = word.lower().replace("’", "'").removesuffix("'s").strip("'.-")
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) <= 3 or not word.isascii():
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    for ending in ("ing", "ed"):
-        base = word.removesuffix(ending)
-        if base != word and len(base) >= 3 and re.search("[aeiouy]", base):
-            base = _DOUBLED.sub(r"\1", base)
-            return base.removesuffix("e")
-    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
-        return word[:-2]
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    return word.removesuffix("e") if len(word) > 4 else word
+    word = word.lower().replace("’", "'").strip("'.-")
+    return stem_of(_IRREGULAR.get(word, word))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +55,9 @@ class Term:
 _GENERIC_KEYS = frozenset(stem(w) for w in GENERIC)
 _SYNONYM_KEYS: dict[str, frozenset[str]] = {}
 for _key, _group in SYNONYMS.items():
-    _SYNONYM_KEYS[stem(_key)] = _SYNONYM_KEYS.get(stem(_key), frozenset()) | {stem(w) for w in _group}
+    _SYNONYM_KEYS[stem(_key)] = _SYNONYM_KEYS.get(stem(_key), frozenset()) | {
+        stem(w) for w in _group
+    }
 
 
 def _weight(key: str) -> float:
@@ -112,7 +97,7 @@ def terms_of(text: str, language: str) -> tuple[Term, ...]:
     found: dict[str, Term] = {}
     for word in words_of(text_normalise(plain)):
         word = word.strip()
-        if not word or not (_HAN.search(word) or word[0].isascii() and word[0].isalpha()):
+        if not word or not (_HAN.search(word) or (word[0].isascii() and word[0].isalpha())):
             continue
         if _HAN.search(word):
             if word in CHINESE_FUNCTION_WORDS:

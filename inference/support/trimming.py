@@ -26,8 +26,7 @@ def _scores(question: Question, sentences: Sequence[str], language: str) -> list
         for sentence in sentences
     ]
     return [
-        score
-        + _NEIGHBOUR * max(own[i - 1] if i else 0.0, own[i + 1] if i + 1 < len(own) else 0.0)
+        score + _NEIGHBOUR * max(own[i - 1] if i else 0.0, own[i + 1] if i + 1 < len(own) else 0.0)
         for i, score in enumerate(own)
     ]
 

@@ -6,8 +6,12 @@ those must come from the passages.
 
 from __future__ import annotations
 
-CHINESE_FUNCTION_WORDS = frozenset(
-    """
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CHINESE_FUNCTION_WORDS = _words("""
     的 地 得 了 着 过 吗 呢 吧 啊 呀 哦 嘛 哈 啦 么 是 在 有 和 与 及 或 并 且 而 但 但是 就 都 也 还 又 再 才 只 很
     更 最 太 挺 非常 十分 比较 被 把 将 对 对于 关于 从 到 由 向 往 于 以 为 为了 因 因为 所以 由于 如果 若 如 则 即 那
     这 那个 这个 这些 那些 这样 那样 其 其中 它 他 她 他们 我 我们 你 你们 您 咱们 自己 大家 本 该 此 每 各 某 之 者 所 等
@@ -18,10 +22,8 @@ CHINESE_FUNCTION_WORDS = frozenset(
     大概 约 内 外 中 里 上 下 前 后 时 以内 之内 以上 以下 之前 之后 期间 同时 另外 此外 然后 首先 其次 接着 最后 第一步 第二步
     第三步 不 没 没有 无 未 非 别 勿 不是 不能 不可 不可以 不会 不要 不用 无法 无需 不需要 至少 最多 最少 超过 不超过 共 总共 一共 仅
     进行 给 让 使 用 做 来 去 看 说 啥 咋 噢 嗯 亲 我想 是的 对的 当然 以便 通过 才能 即可 便 均 下来 起来 出来 一 二 三
-    """.split()
-)
-ENGLISH_FUNCTION_WORDS = frozenset(
-    """
+    """)
+ENGLISH_FUNCTION_WORDS = _words("""
     a an the this that these those it its he she they them their his her we us our ours you your
     yours i me my mine is are was were be been being am do does did done doing have has had having
     can cannot could will would shall should may might must need to of in on at by for from with without
@@ -36,25 +38,23 @@ ENGLISH_FUNCTION_WORDS = frozenset(
     next finally lastly afterwards step steps one ones long way ways im ive id dont doesnt didnt
     cant couldnt wont isnt arent wasnt werent hasnt havent s t re ve ll d m something anything
     thing things kind possible available case information detail details
-    """.split()
-)
+    """)
 
 # Words that say little about what a question asks for; they count, but little.
-GENERIC = frozenset(
-    """
+GENERIC = _words("""
     产品 商品 东西 货 货品 宝贝 店 店铺 商店 本店 小店 商家 卖家 买家 顾客 客户 用户 平台 网站 页面 公司 办理 申请 操作
     处理 方式 方法 流程 步骤 政策 规定 规则 说明 服务 支持 时间 多少钱 购买 买 下单 订单 收到 选择 确认 联系 客服 人工
     您的 我的 一定 一次 全部 所有 不同 今天 明天 情况 感谢 耐心 等待 抱歉 帮助 提交 填写 点击 进入 查看 直接 成功 完成 完毕
     product item good order shop store site website customer client buyer seller policy rule
     process procedure method service support time purchase buy contact staff team help question
     company platform page offer day
-    """.split()
-)
+    在线 每天 online
+    """)
 
 # What a customer's question can be about. A question about one topic is not answered by a passage
 # about another one only; a word may stand in several topics.
 TOPICS: dict[str, frozenset[str]] = {
-    name: frozenset(words.split())
+    name: _words(words)
     for name, words in {
         "return": "退货 退换 退换货 退回 退掉 可退 能退 退不退 退吗 退 寄回 return send.back",
         "exchange": "换货 退换 退换货 更换 调换 换一 换个 换大 换小 换码 换成 可换 能换 exchange swap replace",
@@ -120,7 +120,7 @@ TOPIC_KIN: dict[str, frozenset[str]] = {
 }
 
 # Words that say the same thing in a passage and in an answer, one group a line.
-_SYNONYMS = """
+_SYNONYM_LINES = """
 退货 退回 退掉 寄回
 退款 返款 退钱 退还
 发货 寄出 出库 发出
@@ -174,15 +174,43 @@ wish want
 state condition
 choose select pick
 free complimentary
-""".strip().splitlines()
+"""
 SYNONYMS: dict[str, frozenset[str]] = {}
-for _group in _SYNONYMS:
-    _words = frozenset(_group.split())
-    for _word in _words:
-        SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _words
+for _group in _SYNONYM_LINES.strip().splitlines():
+    _members = _words(_group)
+    for _word in _members:
+        SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _members
 
 # Chinese nouns that name an attribute, whose value an answer gives: 保修期, 运费, 死亡人数.
 CHINESE_ATTRIBUTE_ENDINGS = (
-    *("期", "费", "率", "额", "价", "量", "数", "时间", "期限", "地址", "电话", "邮箱", "方式", "号码"),
-    *("价格", "尺寸", "重量", "长度", "高度", "面积", "年龄", "日期", "名称", "材质", "颜色", "热线"),
+    *(
+        "期",
+        "费",
+        "率",
+        "额",
+        "价",
+        "量",
+        "数",
+        "时间",
+        "期限",
+        "地址",
+        "电话",
+        "邮箱",
+        "方式",
+        "号码",
+    ),
+    *(
+        "价格",
+        "尺寸",
+        "重量",
+        "长度",
+        "高度",
+        "面积",
+        "年龄",
+        "日期",
+        "名称",
+        "材质",
+        "颜色",
+        "热线",
+    ),
 )
