@@ -197,7 +197,7 @@ class Downloader:
                     digest.update(chunk)
                     done += len(chunk)
             transfer.add(done, new=False)
-        failures = 0
+        failures = restarts = 0
         while done < item.size:
             before = done
             try:
@@ -212,7 +212,13 @@ class Downloader:
                     digest.update(chunk)
                     done += len(chunk)
                     transfer.add(len(chunk))
-            except _RangeIgnored:
+            except _RangeIgnored as error:
+                restarts += 1
+                if restarts >= self._attempts:
+                    host = httpx2.URL(item.url).host
+                    raise SourceUnavailable(
+                        f"{host} gives less of {item.name} than its {item.size} bytes."
+                    ) from error
                 part.unlink(missing_ok=True)
                 transfer.add(-done, new=False)
                 digest, done = _digest(item), 0
