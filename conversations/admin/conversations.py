@@ -36,9 +36,9 @@ class ConversationAdmin(EvidenceAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        first = Message.objects.filter(
-            conversation=OuterRef("pk"), role=Role.CUSTOMER
-        ).order_by("seq")
+        first = Message.objects.filter(conversation=OuterRef("pk"), role=Role.CUSTOMER).order_by(
+            "seq"
+        )
         return (
             super()
             .get_queryset(request)

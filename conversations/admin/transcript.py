@@ -165,9 +165,7 @@ def _timings(timings: object) -> list[Timing]:
     if not isinstance(timings, Mapping):
         return []
     values = {
-        str(name): float(value)
-        for name, value in timings.items()
-        if isinstance(value, int | float)
+        str(name): float(value) for name, value in timings.items() if isinstance(value, int | float)
     }
     longest = max(values.values(), default=0.0)
     order = list(STAGE_LABELS)

@@ -109,9 +109,7 @@ def satisfaction(period: Period) -> Satisfaction:
             )
             by_tier.append((words, share_of(row["satisfied"], row["rated"])))
     points, by_week = _points(items.filter(rated), period)
-    started = Conversation.objects.filter(
-        created_at__gte=period.start, created_at__lt=period.end
-    )
+    started = Conversation.objects.filter(created_at__gte=period.start, created_at__lt=period.end)
     if period.site_id:
         started = started.filter(site_id=period.site_id)
     return Satisfaction(
@@ -151,8 +149,10 @@ def _reasons(answers: QuerySet[Message]) -> tuple[WordShare, ...]:
 
 
 def _points(rated: QuerySet[Message], period: Period) -> tuple[tuple[RatingPoint, ...], bool]:
-    rows = rated.annotate(day=TruncDate("created_at")).values("day").annotate(
-        rated=Count("pk"), satisfied=Count("pk", filter=SATISFIED)
+    rows = (
+        rated.annotate(day=TruncDate("created_at"))
+        .values("day")
+        .annotate(rated=Count("pk"), satisfied=Count("pk", filter=SATISFIED))
     )
     by_week = period.days > DAYS_BY_DAY
     counts: dict[date, tuple[int, int]] = {}

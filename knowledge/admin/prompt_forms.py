@@ -1,0 +1,83 @@
+"""Forms of the prompt pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from knowledge.models import PromptVersion
+
+VARIABLES = (
+    "passages",
+    "history",
+    "question",
+    "current_time",
+    "user_region",
+    "shop_name",
+)
+
+
+class PromptDraftForm(forms.ModelForm):
+    """The text of a version and how the model writes with it."""
+
+    class Meta:
+        model = PromptVersion
+        fields = (
+            "system",
+            "user",
+            "max_tokens",
+            "temperature",
+            "top_p",
+            "repetition_penalty",
+            "note",
+        )
+        widgets = {
+            "system": UnfoldAdminTextareaWidget(attrs={"rows": 9, "spellcheck": "false"}),
+            "user": UnfoldAdminTextareaWidget(attrs={"rows": 11, "spellcheck": "false"}),
+            "max_tokens": UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "max": 2048}),
+            "temperature": UnfoldAdminDecimalFieldWidget(attrs={"step": "0.1", "min": 0, "max": 2}),
+            "top_p": UnfoldAdminDecimalFieldWidget(attrs={"step": "0.05", "min": 0, "max": 1}),
+            "repetition_penalty": UnfoldAdminDecimalFieldWidget(
+                attrs={"step": "0.05", "min": 0.5, "max": 2}
+            ),
+            "note": UnfoldAdminTextInputWidget(),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("system", "user"):
+            self.fields[name].widget.attrs["class"] += " desk-mono"
+        bounds = (("temperature", 0, 2), ("top_p", 0, 1), ("repetition_penalty", 0.5, 2))
+        for name, least, most in bounds:
+            self.fields[name] = forms.FloatField(
+                label=self.fields[name].label,
+                min_value=least,
+                max_value=most,
+                widget=self.fields[name].widget,
+            )
+        self.fields["note"].help_text = _("What you changed and why; only for you and colleagues.")
+
+
+class PromptSampleForm(forms.Form):
+    """What a preview puts in for the variables."""
+
+    sample_question = forms.CharField(
+        label=_("Question"), max_length=500, required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    sample_shop = forms.CharField(
+        label=_("Shop name"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    sample_region = forms.CharField(
+        label=_("Customer's region"),
+        max_length=80,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+    )

@@ -1,0 +1,219 @@
+"""Prompt templates as a flow: edit the draft, preview, publish, roll back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from inference.errors import PromptError
+from knowledge.admin.prompt_forms import VARIABLES, PromptDraftForm, PromptSampleForm
+from knowledge.admin.prompt_samples import sample_variables
+from knowledge.models import PromptTemplate, PromptVersion
+
+
+@admin.register(PromptTemplate)
+class PromptTemplateAdmin(ModelAdmin):
+    """One template is one prompt in one language; its page is the flow."""
+
+    list_display = ("name", "role", "language_label", "site_label", "state")
+    list_filter = ("role", "language", "site")
+    list_filter_sheet = True
+    list_select_related = ("site",)
+    search_fields = ("name",)
+    actions = None
+    fields = ("name", "role", "language", "site")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromptTemplate]:
+        return super().get_queryset(request).prefetch_related("versions")
+
+    @display(description=gettext_lazy("language"), ordering="language")
+    def language_label(self, template: PromptTemplate) -> str:
+        return template.get_language_display()
+
+    @display(description=gettext_lazy("site"), ordering="site")
+    def site_label(self, template: PromptTemplate) -> str:
+        return str(template.site) if template.site else _("Every site")
+
+    @display(
+        description=gettext_lazy("published"),
+        label={"published": "success", "none": "warning"},
+    )
+    def state(self, template: PromptTemplate) -> tuple[str, str]:
+        for version in template.versions.all():
+            if version.status == PromptVersion.Status.PUBLISHED:
+                return "published", _("Version %(number)d") % {"number": version.number}
+        return "none", _("Not published")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<int:template_id>/preview/",
+                view(self.preview_view),
+                name="knowledge_prompttemplate_preview",
+            ),
+            path(
+                "<int:template_id>/rollback/<int:version_id>/",
+                view(self.rollback_view),
+                name="knowledge_prompttemplate_rollback",
+            ),
+            *super().get_urls(),
+        ]
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: PromptTemplate,
+        form: ModelForm[PromptTemplate],
+        change: bool,
+    ) -> None:
+        from knowledge.services.prompts import prompt_template_create
+
+        data = form.cleaned_data
+        obj.pk = prompt_template_create(
+            site=data["site"], role=data["role"], language=data["language"], name=data["name"]
+        ).pk
+
+    def response_add(
+        self, request: HttpRequest, obj: PromptTemplate, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._page(obj.pk)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the flow; a POST saves the draft and, asked to, publishes it."""
+        from knowledge.services.prompts import prompt_draft_save, prompt_publish
+
+        template = self.get_object(request, object_id)
+        if template is None:
+            raise Http404
+        if not self.has_view_permission(request, template):
+            raise PermissionDenied
+        may_change = self.has_change_permission(request, template)
+        versions = list(template.versions.select_related("created_by").order_by("-number"))
+        draft = next((v for v in versions if v.status == PromptVersion.Status.DRAFT), None)
+        published = next((v for v in versions if v.status == PromptVersion.Status.PUBLISHED), None)
+        refusal = ""
+        if request.method == "POST":
+            if not may_change:
+                raise PermissionDenied
+            form = PromptDraftForm(request.POST)
+            if form.is_valid():
+                version = prompt_draft_save(template=template, by=request.user, **form.cleaned_data)
+                if "_publish" not in request.POST:
+                    messages.success(
+                        request, _("The draft was saved. Customers do not see it yet.")
+                    )
+                    return self._page(template.pk)
+                try:
+                    prompt_publish(version=version)
+                except PromptError as error:
+                    refusal = str(error)
+                    draft = version
+                else:
+                    messages.success(
+                        request,
+                        _("Version %(number)d is published; the next answer uses it.")
+                        % {"number": version.number},
+                    )
+                    return self._page(template.pk)
+        else:
+            form = PromptDraftForm(instance=draft or published or (versions or [None])[0])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": template.name,
+            "opts": self.opts,
+            "original": template,
+            "template": template,
+            "form": form,
+            "sample_form": PromptSampleForm(
+                initial={
+                    "sample_question": _("Can I return this within 7 days?"),
+                    "sample_shop": template.site.name if template.site else _("Demo shop"),
+                    "sample_region": _("Shanghai"),
+                }
+            ),
+            "versions": versions,
+            "draft": draft,
+            "published": published,
+            "may_change": may_change,
+            "refusal": refusal,
+            "variables": [(name, "{{ %s }}" % name) for name in VARIABLES],  # noqa: UP031
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/knowledge/prompttemplate/flow.html", context)
+
+    def preview_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
+        """The messages that the model would get, or the sentence that says why not."""
+        from knowledge.services.prompts import prompt_preview
+
+        template = self.get_object(request, str(template_id))
+        if template is None:
+            raise Http404
+        if not self.has_view_permission(request, template):
+            raise PermissionDenied
+        sample = PromptSampleForm(request.POST)
+        sample.full_clean()
+        context: dict[str, Any] = {}
+        try:
+            context["rendered"] = prompt_preview(
+                system=request.POST.get("system", ""),
+                user=request.POST.get("user", ""),
+                variables=sample_variables(
+                    template=template,
+                    question=sample.cleaned_data.get("sample_question", ""),
+                    shop_name=sample.cleaned_data.get("sample_shop", ""),
+                    user_region=sample.cleaned_data.get("sample_region", ""),
+                ),
+            )
+        except PromptError as error:
+            context["refusal"] = str(error)
+        return TemplateResponse(request, "admin/knowledge/prompttemplate/preview.html", context)
+
+    def rollback_view(
+        self, request: HttpRequest, template_id: int, version_id: int
+    ) -> HttpResponse:
+        """Publish an earlier version again."""
+        from knowledge.services.prompts import prompt_rollback
+
+        template = self.get_object(request, str(template_id))
+        if template is None:
+            raise Http404
+        if not self.has_change_permission(request, template):
+            raise PermissionDenied
+        version = template.versions.filter(pk=version_id).first()
+        if version is None:
+            raise Http404
+        if request.method == "POST":
+            try:
+                published = prompt_rollback(version=version, by=request.user)
+            except PromptError as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(
+                    request,
+                    _("Version %(number)d is published; the next answer uses it.")
+                    % {"number": published.number},
+                )
+        return self._page(template.pk)
+
+    def _page(self, template_id: int) -> HttpResponse:
+        return HttpResponseRedirect(
+            reverse("admin:knowledge_prompttemplate_change", args=[template_id])
+        )

@@ -1,0 +1,104 @@
+"""What every rule says to a sentence, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference.errors import PromptError
+from inference.prompts.rendering import text_render
+from inference.rules.matching import RuleOutcome, RuleVerdict, Trigger
+from knowledge.models import Rule, Site
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One rule and why it fires or not."""
+
+    rule_id: int
+    name: str
+    priority: int
+    is_winner: bool
+    matched: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The rule that fires, what it would say, and all rules in their order."""
+
+    winner: TrialRow | None
+    reply: str
+    is_handoff: bool
+    trigger: Trigger
+    rows: Sequence[TrialRow]
+
+
+def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Trial:
+    """Try a sentence on the rules that are enabled for a site; rules that are off do not appear."""
+    from knowledge.selectors import rules_enabled
+
+    decision = rules_enabled(site_id=site.pk).decide(text, language, trigger)
+    rows = [
+        TrialRow(
+            rule_id=verdict.rule.id,
+            name=verdict.rule.name,
+            priority=verdict.rule.priority,
+            is_winner=verdict.outcome is RuleOutcome.FIRED,
+            matched=verdict.outcome in (RuleOutcome.FIRED, RuleOutcome.OUTRANKED),
+            why=verdict_words(verdict),
+        )
+        for verdict in decision.trace
+    ]
+    reply = ""
+    if decision.rule and decision.rule.reply:
+        variables = {
+            "shop_name": site.name,
+            "user_region": site.region,
+            "current_time": timezone.localtime().strftime("%Y-%m-%d %H:%M"),
+            "question": text,
+        }
+        try:
+            reply = text_render(decision.rule.reply, variables)
+        except PromptError as error:
+            reply = str(error)
+    return Trial(
+        winner=next((row for row in rows if row.is_winner), None),
+        reply=reply,
+        is_handoff=bool(decision.rule and decision.rule.action == Rule.Action.HANDOFF),
+        trigger=trigger,
+        rows=rows,
+    )
+
+
+def verdict_words(verdict: RuleVerdict) -> str:
+    """Why a rule fired or not, as a sentence."""
+    matched, missing = _quoted(verdict.matched), _quoted(verdict.missing)
+    match verdict.outcome:
+        case RuleOutcome.FIRED:
+            if not matched:
+                return _("It has no condition, so it fires for everything.")
+            return _("Found in the sentence: %(words)s") % {"words": matched}
+        case RuleOutcome.OUTRANKED:
+            return _("It matches too, but a rule with a smaller priority number comes first.")
+        case RuleOutcome.OTHER_TRIGGER:
+            if verdict.rule.trigger == Rule.Trigger.BEFORE:
+                return _("It works before the model only.")
+            return _("It works only when the model cannot answer.")
+        case RuleOutcome.OTHER_LANGUAGE:
+            return _("It is for another language.")
+        case RuleOutcome.NONE_OF_ANY:
+            return _("None of these words occurs: %(words)s") % {"words": missing}
+        case RuleOutcome.SOME_OF_ALL_MISSING:
+            return _("These words are missing: %(words)s") % {"words": missing}
+        case RuleOutcome.PATTERN_ABSENT:
+            return _("The pattern does not occur: %(words)s") % {"words": missing}
+        case RuleOutcome.UNUSABLE:
+            return _("Its pattern is broken, so it never fires: %(words)s") % {"words": missing}
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return _("“%(words)s”") % {"words": _("”, “").join(words)} if words else ""
