@@ -194,6 +194,14 @@ class Scheduler:
         while self._task is not None:
             await asyncio.wait([self._task])
 
+    async def aclose(self) -> None:
+        """Drop every request and wait for the engine to stop."""
+        for job in [*self._waiting, *([self._running] if self._running else [])]:
+            self.job_cancel(job)
+        if self._task is not None:
+            self._task.cancel()
+        await self.idle_wait()
+
     def _request_seconds(self, job: Job) -> float:
         return self.speed.request_seconds(len(job.prompt.token_ids), job.parameters.max_tokens)
 

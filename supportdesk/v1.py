@@ -106,7 +106,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     if (
         key
         and scheme.lower() == "bearer"
-        and hmac.compare_digest(given.strip().encode(), key.encode())
+        and hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode())
     ):
         return None
     if not (settings.OPEN_V1 and is_loopback(settings.HOST)):

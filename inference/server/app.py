@@ -160,9 +160,9 @@ async def tokens_count(request: Request) -> Response:
 
 def _key_matches(request: Request, api_key: str) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    # Bytes: compare_digest takes no text outside ASCII.
+    # Bytes, as they came: compare_digest takes no text outside ASCII.
     return scheme.lower() == "bearer" and hmac.compare_digest(
-        given.strip().encode(), api_key.encode()
+        given.strip().encode("latin-1"), api_key.encode()
     )
 
 
