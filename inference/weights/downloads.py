@@ -12,7 +12,6 @@ import os
 import shutil
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,9 +25,10 @@ from inference.errors import WeightsError
 from inference.weights.manifest import file_sha256
 from inference.weights.progress import Progress, TransferProgress, size_text
 
-_CHUNK_BYTES: Final = 2**20
+_CHUNK_BYTES: Final = 2**17
 _CONNECT_SECONDS: Final = 5.0
-_READ_SECONDS: Final = 30.0
+# Also how long Ctrl-C may have to wait for a silent server; a silence is followed by a new attempt.
+_READ_SECONDS: Final = 10.0
 _ATTEMPTS: Final = 5
 _WORKERS: Final = 4
 _RANGE_NOT_SATISFIABLE: Final = 416
@@ -108,14 +108,14 @@ class Downloader:
         *,
         client: httpx2.Client | None = None,
         attempts: int = _ATTEMPTS,
-        pause: Callable[[float], object] = time.sleep,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
         self.directory = directory
         self._progress = progress
         self._client = client or client_open()
         self._attempts = attempts
-        self._pause = pause
         self._stop = threading.Event()
+        self._pause = pause or self._stop.wait
 
     def __enter__(self) -> Downloader:
         return self
@@ -201,17 +201,17 @@ class Downloader:
         while done < item.size:
             before = done
             try:
-                for chunk in self._chunks(item, done):
-                    if done + len(chunk) > item.size:
-                        raise _WrongContent(
-                            f"{item.url} is longer than the {item.size} bytes that were expected, "
-                            "so it was not used."
-                        )
-                    with part.open("ab") as file:
+                with part.open("ab") as file:
+                    for chunk in self._chunks(item, done):
+                        if done + len(chunk) > item.size:
+                            raise _WrongContent(
+                                f"{item.url} is longer than the {item.size} bytes that were "
+                                "expected, so it was not used."
+                            )
                         file.write(chunk)
-                    digest.update(chunk)
-                    done += len(chunk)
-                    transfer.add(len(chunk))
+                        digest.update(chunk)
+                        done += len(chunk)
+                        transfer.add(len(chunk))
             except _RangeIgnored as error:
                 restarts += 1
                 if restarts >= self._attempts:

@@ -93,7 +93,7 @@ def model_ensure(
             return path
         return model_convert(path, cache_dir, progress, catalog=catalog)
     card = catalog.card(name)
-    with _disk_errors(cache_dir), _model_lock(name, cache_dir, progress):
+    with _disk_errors(name, cache_dir), _model_lock(name, cache_dir, progress):
         target = model_dir(name, cache_dir)
         if target.exists():
             _existing_verify(target)
@@ -124,7 +124,7 @@ def model_convert(
     name = name or _local_name(source)
     if Path(name).name != name or name.startswith("."):
         raise WeightsError(f"{name!r} cannot be the name of a model.")
-    with _disk_errors(cache_dir), _model_lock(name, cache_dir, progress):
+    with _disk_errors(name, cache_dir), _model_lock(name, cache_dir, progress):
         target = model_dir(name, cache_dir)
         state = _source_state(source)
         if target.exists():
@@ -140,7 +140,7 @@ def model_convert(
 
 def model_remove(name: str, cache_dir: Path) -> None:
     """Delete a converted model and what is left of its downloads; no error if there is none."""
-    with _disk_errors(cache_dir), _model_lock(name, cache_dir, lambda line: None):
+    with _disk_errors(name, cache_dir), _model_lock(name, cache_dir, lambda line: None):
         for path in (model_dir(name, cache_dir), cache_dir / "downloads" / name):
             downloads_remove(path)
 
@@ -274,7 +274,7 @@ def _manifest(origin: _Origin, converted: Converted, build: Path) -> Manifest:
 
 
 @contextmanager
-def _disk_errors(cache_dir: Path) -> Iterator[None]:
+def _disk_errors(name: str, cache_dir: Path) -> Iterator[None]:
     """Turns an OSError of the work inside into one sentence."""
     try:
         yield
@@ -282,7 +282,7 @@ def _disk_errors(cache_dir: Path) -> Iterator[None]:
         where = error.filename or cache_dir
         if error.errno in _FULL:
             # What was downloaded so far would only keep the disk full.
-            downloads_remove(cache_dir / "downloads")
+            downloads_remove(cache_dir / "downloads" / name)
             raise WeightsError(
                 f"The disk of {cache_dir} is full; free some space, or name another place with "
                 "SUPPORTDESK_CACHE, and run again."

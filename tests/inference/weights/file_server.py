@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,6 +27,8 @@ class FileServer:
     """Path -> bytes after which each of the next answers breaks off."""
     statuses: dict[str, list[int]] = field(default_factory=dict)
     """Path -> error statuses of the next answers."""
+    stalls: dict[str, threading.Event] = field(default_factory=dict)
+    """Path -> sends half of the answer, and the rest when the event is set."""
     ignore_range: bool = False
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -137,7 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: cuts.pop(0)])
             self.close_connection = True
             return
-        self.wfile.write(content)
+        if path in self.content.stalls and content:
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            self.content.stalls[path].wait(30)
+            content = content[len(content) // 2 :]
+        with suppress(ConnectionError):  # the client may have gone meanwhile
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass

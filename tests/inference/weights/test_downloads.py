@@ -108,7 +108,9 @@ def test_a_truncated_file_is_not_taken_for_the_whole(
     fetch: Fetch, server: FileServer, tmp_path: Path
 ) -> None:
     server.files["/file"] = CONTENT[:1000]
-    with pytest.raises(SourceUnavailable, match=r"gives less of model\.gguf than its 5120000 bytes"):
+    with pytest.raises(
+        SourceUnavailable, match=r"gives less of model\.gguf than its 5120000 bytes"
+    ):
         fetch()
     assert not (tmp_path / "d" / "model.gguf").exists()
 
