@@ -47,6 +47,7 @@ class Question:
             "user_region": self.region,
             "current_time": self.now.strftime("%Y-%m-%d %H:%M"),
             "question": self.text,
+            "language": self.language,
             **self.variables,
         }
 

@@ -1,0 +1,174 @@
+"""Rendering of the prompts and replies that administrators write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2.meta import find_undeclared_variables
+
+from inference.chat import ChatMessage
+from inference.errors import PromptError
+from inference.prompts.meter import OUTPUT_MOST, metered, plain
+from inference.prompts.sandbox import PromptEnvironment
+
+VARIABLES: Final = (
+    "passages", "history", "question", "current_time", "user_region", "shop_name", "language",
+)  # fmt: skip
+"""What a prompt may name.
+
+- ``passages``: list of mappings ``id`` ("E12"), ``question``, ``answer``; best first.
+- ``history``: list of mappings ``role`` ("user" or "assistant") and ``text``; oldest first.
+- ``question``: the customer's question, made to stand alone.
+- ``current_time``: a text such as "2026-05-04 09:30"; an aware datetime is formatted so.
+- ``user_region``, ``shop_name``: texts, possibly empty.
+- ``language``: "zh-hans" or "en".
+"""
+REPLY_VARIABLES: Final = ("question", "current_time", "user_region", "shop_name", "language")
+"""What a rule's reply may name."""
+SOURCE_MOST: Final = 16_000
+"""Characters of a template."""
+
+# Whatever a template does wrong while it is read or runs; anything else is our bug and is raised.
+_TEMPLATE_FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """The two templates of a prompt: fixed instructions, and the message with what changes."""
+
+    system: str
+    user: str
+
+
+def prompt_render(source: PromptSource, variables: Mapping[str, object]) -> list[ChatMessage]:
+    """Render a prompt into a system message (unless it is blank) and a user message.
+
+    Raises:
+        PromptError: one sentence that says what is wrong with the template.
+    """
+    system = text_render(source.system, variables).strip()
+    user = text_render(source.user, variables).strip()
+    if not user:
+        raise PromptError("The message of the prompt is empty.")
+    messages = [ChatMessage("system", system)] if system else []
+    return [*messages, ChatMessage("user", user)]
+
+
+def text_render(template: str, variables: Mapping[str, object]) -> str:
+    """Render one template; ``variables`` are plain data and datetimes.
+
+    Ends within half a second of processor time and some megabytes, whatever the template.
+
+    Raises:
+        PromptError: bad syntax, a variable that is not given, an operation that is not allowed,
+            too much work or too long a result.
+    """
+    data = {name: _variable(name, value) for name, value in variables.items()}
+    try:
+        with metered():
+            result = _compiled(template).render(data)
+    except _TEMPLATE_FAULTS as error:
+        raise PromptError(_sentence(error)) from error
+    if len(result) > OUTPUT_MOST:
+        raise PromptError(f"The template yields more than {OUTPUT_MOST} characters.")
+    return result
+
+
+def prompt_check(source: PromptSource, variables: Mapping[str, object] | None = None) -> None:
+    """Refuse a prompt that names unknown variables or does not render with ``variables``
+    (default: a sample).
+
+    Raises:
+        PromptError: what is wrong, in one sentence.
+    """
+    for template in (source.system, source.user):
+        _names_check(template, VARIABLES)
+    samples = [SAMPLE, SAMPLE_BARE] if variables is None else [variables]
+    for sample in samples:
+        prompt_render(source, sample)
+
+
+def reply_check(template: str) -> None:
+    """The same for the reply of a rule, which knows only ``REPLY_VARIABLES``."""
+    _names_check(template, REPLY_VARIABLES)
+    text_render(template, {name: SAMPLE[name] for name in REPLY_VARIABLES})
+
+
+SAMPLE: Final[Mapping[str, object]] = {
+    "passages": [
+        {"id": "E1", "question": "How long is delivery?", "answer": "Delivery takes 3 days."},
+        {"id": "E2", "question": "Which regions?", "answer": "All regions."},
+    ],
+    "history": [
+        {"role": "user", "text": "Hello"},
+        {"role": "assistant", "text": "Hello, how can I help?"},
+    ],
+    "question": "How long is delivery?",
+    "current_time": "2026-05-04 09:30",
+    "user_region": "Shanghai",
+    "shop_name": "Sample shop",
+    "language": "en",
+}
+"""Variables as a conversation has them, for checks and previews."""
+SAMPLE_BARE: Final[Mapping[str, object]] = {
+    **SAMPLE,
+    "passages": [],
+    "history": [],
+    "user_region": "",
+}
+"""The same at a conversation's start, with nothing found."""
+
+_environment = PromptEnvironment()
+
+
+@lru_cache(maxsize=256)
+def _compiled(template: str) -> Template:
+    if len(template) > SOURCE_MOST:
+        raise PromptError(f"A template has at most {SOURCE_MOST} characters.")
+    return _environment.from_string(
+        _environment.counted(_environment.template_nodes(template)),
+    )
+
+
+def _names_check(template: str, known: tuple[str, ...]) -> None:
+    try:
+        tree = _environment.template_nodes(template[: SOURCE_MOST + 1])
+        unknown = find_undeclared_variables(tree) - set(known) - set(_environment.globals)
+    except _TEMPLATE_FAULTS as error:
+        raise PromptError(_sentence(error)) from error
+    if unknown:
+        raise PromptError(
+            f"Unknown variable {', '.join(sorted(unknown))}; there are {', '.join(known)}."
+        )
+
+
+def _variable(name: str, value: object) -> object:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise PromptError(f"The variable {name} needs a time zone.")
+        return value.strftime("%Y-%m-%d %H:%M")
+    return plain(value, name)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, TemplateSyntaxError):
+        return f"Line {error.lineno}: {error.message or 'the template cannot be read'}."
+    if isinstance(error, UndefinedError):
+        return f"A variable is missing: {error.message}."
+    if isinstance(error, (RecursionError, MemoryError)):
+        return "The template is nested too deeply."
+    return f"The template does not work: {error}."
