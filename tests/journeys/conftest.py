@@ -138,7 +138,7 @@ class Visitor:
 
     def visit(self) -> Visitor:
         self.page.goto(self.shop.url)
-        self.launcher.or_(self.panel).first.wait_for()
+        self.launcher.wait_for(state="attached")
         return self
 
     def open(self) -> Visitor:
@@ -164,7 +164,7 @@ def visitor_make(context: BrowserContext, shop: HostPage) -> Visitor:
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     made = chromium.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(8000)
+    made.set_default_timeout(5000)
     yield made
     made.close()
 

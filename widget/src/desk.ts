@@ -3,7 +3,7 @@ import { Connection, type ConnectionState } from "./connection";
 import { Conversation } from "./conversation";
 import type { Environment, Timer } from "./environment";
 import { Feedback } from "./feedback";
-import { type Reason, shopName } from "./i18n";
+import { MESSAGES, type Reason, shopName } from "./i18n";
 import { Outbox } from "./outbox";
 import type { ServerFrame } from "./protocol";
 import { type Identity, Session, type SessionInfo } from "./session";
@@ -264,6 +264,12 @@ export class Desk {
   }
 
   private refused(frame: { code: string; clientMessageId: string | null; retryMs: number | null }): void {
+    if (frame.code === "not_found" && frame.clientMessageId === null && this.personAsked) {
+      // No frame for it on this way: say it in words, which the desk's rules know.
+      this.personAsked = false;
+      this.send(MESSAGES[this.config.language].personLong);
+      return;
+    }
     const id = frame.clientMessageId ?? this.inFlight?.id ?? null;
     if (id === null || !this.outbox.find(id)) return;
     if (this.inFlight?.id === id) this.land();

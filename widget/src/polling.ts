@@ -154,13 +154,21 @@ export class PollingTransport implements Transport {
         this.end(CLOSE.token);
         return;
       }
-      this.answer(frame, id, response.ok, fields((await response.json()) as unknown));
+      if (response.status === 404) this.unable(frame);
+      else this.answer(frame, id, response.ok, fields((await response.json()) as unknown));
     } catch {
       // No answer, or one that is none: the message stays in the outbox for the next connection.
-      this.end(CLOSE.gone);
+      if (frame.type === "send") this.end(CLOSE.gone);
     } finally {
       timer.cancel();
     }
+  }
+
+  /** The desk takes this kind of frame over a socket only. */
+  private unable(frame: ClientFrame): void {
+    if (this.finish === null || frame.type !== "request_human") return;
+    const error = { code: "not_found", clientMessageId: null, retryMs: null, fatal: false };
+    this.receive({ type: "error", ...error });
   }
 
   private answer(

@@ -80,7 +80,7 @@ export class Session {
 
   private async open(): Promise<SessionInfo> {
     let response = await this.post(await this.proof());
-    if (response.status === 401 && this.identity !== null) {
+    if (this.identity !== null && [400, 401, 403].includes(response.status)) {
       // Better a stranger than nobody; identify() makes them known again.
       console.warn("supportdesk: the desk refused the identity token.");
       this.identity = null;
@@ -124,7 +124,7 @@ export class Session {
         signal: limit.signal,
         body: JSON.stringify({
           site_key: this.site.siteKey,
-          language: this.site.language,
+          language: this.site.language === "zh" ? "zh-hans" : this.site.language,
           ...(this.site.region && { region: this.site.region }),
           ...(resume !== null && { resume_token: resume }),
           ...(identity !== null && { identity_jwt: identity }),
