@@ -27,6 +27,8 @@ WORDS_UNKNOWN = 0.34
 
 # Share of the question's weight in the one sentence of a document that an answer rests on.
 EVIDENCE_COVERED = 0.6
+# The same in that sentence with its two neighbours.
+EVIDENCE_AROUND = 0.8
 
 _QUOTED = re.compile(r"[《「『“\"]([^》」』”\"]{2,40})[》」』”\"]")
 _ADDRESSES_CUSTOMER = re.compile(r"您|你|\byou(?:r|'ve)?\b", re.I)
@@ -118,6 +120,10 @@ class Claim:
             ]
         if not holders:
             return Problem(ProblemCode.NUMBER, quantity.text)
+        if subject is self.context.question.terms and not passage.passage.is_curated(
+            self.context.language
+        ):
+            return None  # a bare number from a document: see _evidence
         for sentence, piece in holders:
             if self._subject_fits(part, quantity, subject, sentence, piece, passage):
                 return None
@@ -245,18 +251,24 @@ class Claim:
         asked = TermSource(context.question.text, context.language)
         new = [t for t in self.terms if not asked.has(t.key)]
         numbers = [q for q in self.quantities if q.text not in asked.text]
-        best = 0.0
-        for sentence in passage.sentences:
+        sentences = passage.sentences
+        for place, sentence in enumerate(sentences):
             if new and weighted_coverage(new, sentence.source) < WORDS_COVERED:
                 continue
             if not all(any(n.agrees(q) for q in sentence.quantities) for n in numbers):
                 continue
-            found = window_relevance(
-                context.question, sentence.text, passage.passage.question, context.language
-            )
-            best = max(best, found.coverage)
-        if best < EVIDENCE_COVERED:
-            yield Problem(ProblemCode.SUBJECT, self.text.strip())
+            around = " ".join(s.text for s in sentences[max(0, place - 1) : place + 2])
+            if (
+                self._covers_question(sentence.text, passage) >= EVIDENCE_COVERED
+                or self._covers_question(around, passage) >= EVIDENCE_AROUND
+            ):
+                return
+        yield Problem(ProblemCode.SUBJECT, self.text.strip())
+
+    def _covers_question(self, text: str, passage: ReadPassage) -> float:
+        context = self.context
+        title = passage.passage.question
+        return window_relevance(context.question, text, title, context.language).coverage
 
     def _negations(self, passage: ReadPassage) -> Iterator[Problem]:
         pieces = tuple(p for s in passage.sentences for p in s.parts if p.text)

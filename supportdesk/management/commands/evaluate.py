@@ -1,0 +1,84 @@
+"""``manage.py evaluate``: scores of the product's parts on labelled files, one JSON object a line."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from inference.errors import InferenceError
+from supportdesk.evaluation.rows import EvaluationError, Row, Score, rows_read, sets_find
+
+if TYPE_CHECKING:
+    from supportdesk.evaluation.engines import Generate
+
+TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "security")
+_READY = ("match", "grounded", "support")
+
+
+class Command(BaseCommand):
+    _generate: Generate | None = None
+    help = "Scores the product's parts on labelled JSONL files."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("task", choices=TASKS)
+        parser.add_argument("--data", type=Path, required=True, help="directory with the files")
+        parser.add_argument("--examples", type=Path, help="directory with rows to learn from")
+        parser.add_argument("--set", dest="name", help="one set: its file's name without ending")
+        parser.add_argument("--limit", type=int, help="at most so many rows of each set")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        task: str = options["task"]
+        if task not in _READY:
+            raise CommandError(
+                f"Evaluating {task} is not built yet; there are: {', '.join(_READY)}.",
+                returncode=2,
+            )
+        if options["limit"] is not None and options["limit"] < 1:
+            raise CommandError("--limit must be 1 or more.", returncode=2)
+        try:
+            for score in self._scores(task, options["data"], options["name"], options["limit"]):
+                self.stdout.write(score.as_json() if options["json"] else _line(score))
+                self.stdout.flush()
+        except (EvaluationError, InferenceError) as error:
+            raise CommandError(str(error)) from error
+
+    def _scores(
+        self, task: str, data: Path, name: str | None, limit: int | None
+    ) -> Iterator[Score]:
+        if task == "match":
+            from supportdesk.evaluation.match import encoder_open, match_score
+
+            encoder = encoder_open()
+            for one in sets_find(data, "match_", name):
+                yield match_score(one, rows_read(data / f"{one}.jsonl", limit), encoder)
+            return
+        for one in sets_find(data, "grounded_", name):
+            rows = rows_read(data / f"{one}.jsonl", limit)
+            if not any("answers" in row for row in rows):
+                self.stderr.write(f"{one}: its rows have no short answers; left out.")
+                continue
+            if task == "support":
+                from supportdesk.evaluation.support import support_score
+
+                yield support_score(one, rows)
+            else:
+                yield asyncio.run(self._grounded(one, rows))
+
+    async def _grounded(self, name: str, rows: list[Row]) -> Score:
+        from supportdesk.evaluation.engines import generator_open
+        from supportdesk.evaluation.grounded import grounded_score
+
+        if self._generate is None:
+            self._generate = generator_open()
+        return await grounded_score(name, rows, self._generate)
+
+
+def _line(score: Score) -> str:
+    metrics = "  ".join(f"{name} {value:.3f}" for name, value in score.metrics.items())
+    return f"{score.task} {score.set} n={score.n}  {metrics}  p50 {score.milliseconds:.0f} ms"
