@@ -26,8 +26,8 @@ function begin(script: HTMLScriptElement): void {
   const config = configRead(script, navigator.languages);
   customElements.define(NAME, SupportDeskElement);
   const desk = document.createElement(NAME) as SupportDeskElement;
+  document.body.append(desk); // first: colours are computed on the page only
   desk.begin(config);
-  document.body.append(desk);
   window.SupportDesk = {
     open: (text) => desk.show(typeof text === "string" ? text : ""),
     close: () => desk.hide(),

@@ -22,7 +22,10 @@ export class LiveView {
     private readonly grown: () => void,
   ) {
     this.rich = new RichText({
-      cite: (number) => element("span", { class: "cite" }, String(number)),
+      cite: (number) => {
+        const chip = element("span", { class: "cite" }, String(number));
+        return element("span", { class: "cite-place" }, "\u2060", chip);
+      },
       newTab: messages.newTab,
     });
     this.typewriter = new Typewriter((text) => this.show(text), calm);

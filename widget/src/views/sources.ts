@@ -35,6 +35,7 @@ export class Sources {
     return element(
       "span",
       { class: "cite-place" },
+      "\u2060", // word joiner: a line does not begin with the number
       element("span", { class: "bracket" }, "["),
       chip,
       element("span", { class: "bracket" }, "]"),
