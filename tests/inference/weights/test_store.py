@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +142,20 @@ def test_a_wrong_hash_is_refused_without_asking_another_source(
         model_ensure(NAME, tmp_path / "cache", told.append, catalog=catalog)
     assert _left(tmp_path / "cache") == []
     assert all("Qwen" not in where for _, where, _ in server.requests)
+
+
+def test_a_disk_without_room_for_all_steps_is_told_before_anything_is_fetched(
+    catalog: Catalog,
+    server: FileServer,
+    tmp_path: Path,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(WeightsError, match=r"is too full: \d\d MB are needed, 20 MB are free\."):
+        model_ensure(NAME, tmp_path / "cache", told.append, catalog=catalog)
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("step", ["weights_convert", "manifest_write"])
