@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -189,6 +189,23 @@ class TurnRunner:
         await _patiently(
             lambda: WRITES.run(turn_finish, turn_id=claimed.id, fence=claimed.fence, reply=reply)
         )
+
+
+@contextlib.asynccontextmanager
+async def lease_kept(claimed: ClaimedTurn, *, seconds: float) -> AsyncIterator[None]:
+    """Keep the lease of one turn while the body runs; for a turn outside any runner."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(seconds / 5)
+            with contextlib.suppress(ConversationError):  # tried again before the lease ends
+                await WRITES.run(turn_lease_renew, turn_id=claimed.id, fence=claimed.fence)
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:

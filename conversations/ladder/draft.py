@@ -77,7 +77,8 @@ class Draft:
         return shown
 
     def _release(self, clause: str) -> str:
-        verdict = self._check.clause(clause)
+        # The check knows marks as numbers only.
+        verdict = self._check.clause(_MARK.sub("[1]", clause))
         self._require(verdict)
         marked = _MARK.sub(lambda match: self._mark(match[1], verdict), clause)
         self._cite(verdict.citations)

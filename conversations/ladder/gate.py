@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -32,7 +33,7 @@ class ModelGate:
         """Seconds that a request that comes now would wait."""
         if self._inside < self._places:
             return 0.0
-        return self._mean * (self._waiting + 1) / self._places
+        return self._mean * (self._waiting + 1) / self._places if self._places else math.inf
 
     @asynccontextmanager
     async def admitted(self, *, seconds_left: float, live: Live) -> AsyncIterator[None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from conversations.ladder.values import Answer, Walk
 from inference.rules.matching import RuleSet
 from knowledge.retrieval.passages import Retrieval
-from knowledge.selectors import PublishedPrompt
+
+if TYPE_CHECKING:
+    from knowledge.selectors import PublishedPrompt
 
 
 class Step(Protocol):

@@ -10,7 +10,7 @@ from conversations.ladder.ports import Knowledge
 from conversations.ladder.values import Answer, Walk
 from inference.errors import PromptError
 from inference.prompts.rendering import text_render
-from inference.rules.matching import Rule
+from inference.rules.matching import Rule, Trigger
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class RulesOnFallback:
         return await _decided(self._knowledge, walk, trigger="fallback", tier=Tier.FALLBACK)
 
 
-async def _decided(knowledge: Knowledge, walk: Walk, *, trigger: str, tier: Tier) -> Answer | None:
+async def _decided(knowledge: Knowledge, walk: Walk, *, trigger: Trigger, tier: Tier) -> Answer | None:
     question = walk.question
     rules = await knowledge.rules(site_id=question.site_id)
     decision = rules.decide(question.text, question.language, trigger)
@@ -47,7 +47,8 @@ async def _decided(knowledge: Knowledge, walk: Walk, *, trigger: str, tier: Tier
     if rule is None:
         return None
     walk.rule_id = rule.id
-    walk.details["rule"] = {"name": rule.name, "explanation": str(decision.trace)}
+    matched = [list(verdict.matched) for verdict in decision.trace if verdict.rule is rule]
+    walk.details["rule"] = {"name": rule.name, "matched": matched[0] if matched else []}
     handoff = rule.action == "handoff"
     text = _reply_render(rule, walk)
     if not text:

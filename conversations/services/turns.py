@@ -89,13 +89,15 @@ class Reply:
     provenance: ProvenanceRecord = ProvenanceRecord()
 
 
-def turn_claim() -> ClaimedTurn | None:
+def turn_claim(*, turn_id: int | None = None) -> ClaimedTurn | None:
     """Claim the oldest turn that waits, or one whose runner let its lease run out.
 
-    A conversation's turns run one after another. Returns ``None`` when there is nothing to do.
+    A conversation's turns run one after another. ``turn_id`` claims that turn and no other.
+    Returns ``None`` when there is nothing to do.
     """
+    wanted = Q() if turn_id is None else Q(pk=turn_id)
     while True:
-        turn = _claimable().order_by("deadline_at", "pk").first()
+        turn = _claimable().filter(wanted).order_by("deadline_at", "pk").first()
         if turn is None:
             return None
         with transaction.atomic():

@@ -66,7 +66,7 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
         host = port.getHost()
-        reactor.callWhenRunning(self._listening, host.host, host.port)
+        reactor.callLater(0, self._listening, host.host, host.port)
 
     def listen_error(self, failure: Any) -> None:
         if failure.check(error.CannotListenError):
@@ -116,7 +116,7 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
         self.ws_factory.protocol = DeskSocket
         # Say why before dropping, and take what comes meanwhile, or the reason is lost on the way.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=_CLOSED_SECONDS)
-        reactor.callWhenRunning(self._start)
+        reactor.callLater(0, self._start)  # on the running loop, which "when running" is not
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()

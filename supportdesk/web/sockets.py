@@ -137,6 +137,10 @@ class DeskSocket(WebSocketProtocol):  # type: ignore[misc] # daphne has no types
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=1000 if code is None else code, isReply=False)
 
+    def failHandshake(self, reason: str, code: int = 400, *args: Any, **kwargs: Any) -> None:
+        # autobahn calls a page's bad origin a bad request
+        super().failHandshake(reason, 403 if "origin" in reason.lower() else code, *args, **kwargs)
+
     def _reading_stop(self) -> None:
         self.transport.pauseProducing()
 

@@ -1,0 +1,152 @@
+"""Engines for one question on the command line: those that run, or some of its own for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from conversations.engines import Engines, engines_make
+from inference.client import OpenAIChatClient
+from inference.errors import WeightsError
+from inference.weights.store import model_find
+
+STATE_FILE = "serve.json"
+"""In the data directory: where the engines of a running ``manage.py serve`` are."""
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 5.0
+_PROBE_SECONDS = 0.1
+
+
+class EngineUnavailable(Exception):
+    """No engine runs and none could be started; ``str()`` is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the engines are, and their key."""
+
+    engine_url: str
+    encoder_url: str
+    api_key: str
+
+
+@asynccontextmanager
+async def engines_leased(*, use_model: bool) -> AsyncIterator[Engines]:
+    """A ladder over the configured engine, that of a running desk, or one started here.
+
+    Without ``use_model`` nothing is started and entries are found by keywords.
+
+    Raises:
+        EngineUnavailable
+    """
+    if not use_model:
+        engines = engines_make(engine_url="", encoder_url="", api_key="")
+    elif settings.ENGINE_URL:
+        engines = engines_make()
+    elif (addresses := await _running()) is not None:
+        engines = _engines_at(addresses)
+    else:
+        async with _started() as addresses:
+            engines = _engines_at(addresses)
+            try:
+                yield engines
+            finally:
+                await engines.aclose()
+        return
+    try:
+        yield engines
+    finally:
+        await engines.aclose()
+
+
+async def _running() -> Addresses | None:
+    """The engines of a running ``serve`` tree, if its state file is there and they answer."""
+    try:
+        state = json.loads((settings.DATA_DIR / STATE_FILE).read_text(encoding="utf-8"))
+        addresses = Addresses(state["engine_url"], state["encoder_url"], state["api_key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return addresses if await _is_ready(addresses) else None
+
+
+@asynccontextmanager
+async def _started() -> AsyncIterator[Addresses]:
+    """An inference server with both models, for as long as the body runs."""
+    try:
+        chat = model_find(settings.MODEL, settings.CACHE_DIR)
+        embedding = model_find(settings.EMBEDDING_MODEL, settings.CACHE_DIR)
+    except WeightsError as error:
+        raise EngineUnavailable(str(error)) from error
+    key = secrets.token_urlsafe(24)
+    port = _port_free()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "inference.server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--chat-model", str(chat), "--embedding-model", str(embedding)),
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "SUPPORTDESK_ENGINE_API_KEY": key},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    addresses = Addresses(url, url, key)
+    try:
+        await _ready_await(process, addresses)
+        yield addresses
+    finally:
+        await _stopped(process)
+
+
+async def _ready_await(process: asyncio.subprocess.Process, addresses: Addresses) -> None:
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            while not await _is_ready(addresses):
+                if process.returncode is not None:
+                    raise EngineUnavailable(_("The inference server ended while it started."))
+                await asyncio.sleep(_PROBE_SECONDS)
+    except TimeoutError as error:
+        raise EngineUnavailable(_("The inference server did not become ready.")) from error
+
+
+async def _is_ready(addresses: Addresses) -> bool:
+    client = OpenAIChatClient(addresses.engine_url, settings.MODEL, addresses.api_key)
+    try:
+        return (await client.health()).state == "ready"
+    finally:
+        await client.aclose()
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _engines_at(addresses: Addresses) -> Engines:
+    return engines_make(
+        engine_url=addresses.engine_url,
+        encoder_url=addresses.encoder_url,
+        api_key=addresses.api_key,
+    )
+
+
+def _port_free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

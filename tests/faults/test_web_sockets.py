@@ -1,0 +1,186 @@
+"""The real server: limits, close codes and duplicates, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket as sockets
+import uuid
+
+import psutil
+import pytest
+from asgiref.sync import sync_to_async
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from knowledge.models import Site
+from tests.faults.desk_process import ORIGIN, Client, WebProcess
+from tests.faults.invariants import violations
+
+MEGABYTE = 1024 * 1024
+
+invariants_broken = sync_to_async(violations, thread_sensitive=True)
+
+
+async def test_a_message_is_acknowledged_shown_and_answered(customer: Client) -> None:
+    message_id = uuid.uuid4()
+    async with customer.connected() as socket:
+        await customer.send(socket, "产品保修期多久", message_id)
+        ack = await customer.acknowledged(socket, message_id)
+        answer = await customer.answered(socket, message_id)
+
+    assert (ack["seq"], ack["duplicate"]) == (1, False)
+    assert (answer["outcome"], answer["role"]) == ("answer", "assistant")
+    assert answer["text"]
+    assert await invariants_broken(customer.acks) == []
+
+
+async def test_duplicates_on_one_and_on_two_sockets_are_one_message(
+    customer: Client, web: WebProcess
+) -> None:
+    message_id = uuid.uuid4()
+    async with customer.connected() as first, customer.connected() as second:
+        for socket in (first, first, second, second):
+            await customer.send(socket, "你好", message_id)
+        acks = [
+            await customer.acknowledged(socket, message_id)
+            for socket in (first, first, second, second)
+        ]
+        await customer.answered(first, message_id)
+
+    assert {ack["seq"] for ack in acks} == {1}
+    assert sorted(ack["duplicate"] for ack in acks) == [False, True, True, True]
+    assert await invariants_broken(customer.acks) == []
+
+
+async def test_what_was_missed_comes_with_the_next_socket(customer: Client) -> None:
+    message_id = uuid.uuid4()
+    async with customer.connected() as socket:
+        await customer.send(socket, "你好", message_id)
+        await customer.acknowledged(socket, message_id)
+
+    async with customer.connected() as socket:
+        answer = await customer.answered(socket, message_id)
+
+    assert answer["outcome"] == "answer"
+    assert sorted(customer.items) == list(range(1, len(customer.items) + 1))
+
+
+@pytest.mark.parametrize("fragments", [1, 160])
+async def test_a_frame_of_ten_megabytes_ends_with_1009(
+    customer: Client, web: WebProcess, fragments: int
+) -> None:
+    memory = psutil.Process(web.pid).memory_info
+    async with customer.connected() as socket:
+        before = memory().rss
+        part = "x" * (10 * MEGABYTE // fragments)
+        try:
+            await socket.send(part if fragments == 1 else [part] * fragments)
+        except ConnectionClosed:
+            pass  # the server need not wait for the end of it
+        assert await customer.close_code(socket) == 1009
+        assert memory().rss - before < 10 * MEGABYTE
+
+
+async def test_a_frame_of_the_largest_size_is_read(customer: Client) -> None:
+    async with customer.connected() as socket:
+        await socket.send(json.dumps({"type": "ping", "n": 7}).ljust(64 * 1024))
+        pong = await customer.until(socket, lambda frame: frame["type"] == "pong")
+        assert pong["n"] == 7
+        await socket.send(json.dumps({"type": "ping", "n": 7}).ljust(64 * 1024 + 1))
+        assert await customer.close_code(socket) == 1009
+
+
+async def test_binary_ends_with_1003(customer: Client) -> None:
+    async with customer.connected() as socket:
+        await socket.send(b"\x00\x01")
+        assert await customer.close_code(socket) == 1003
+
+
+async def test_text_that_is_not_utf8_ends_with_1007(customer: Client) -> None:
+    async with customer.connected() as socket:
+        await socket.send(b"\xff\xfe", text=True)
+        assert await customer.close_code(socket) == 1007
+
+
+async def test_a_flood_ends_with_4429(customer: Client, web: WebProcess) -> None:
+    memory = psutil.Process(web.pid).memory_info
+    async with customer.connected() as socket:
+        before = memory().rss
+        try:
+            for n in range(20_000):
+                await socket.send(json.dumps({"type": "ping", "n": n, "pad": "x" * 2000}))
+        except ConnectionClosed:
+            pass
+        assert await customer.close_code(socket) == 4429
+        assert memory().rss - before < 10 * MEGABYTE
+
+
+async def test_a_silent_socket_ends_with_4408(shop: Site, web_start: object) -> None:
+    web = web_start(SUPPORTDESK_HELLO_SECONDS="0.2")  # type: ignore[operator]
+    url = f"ws://127.0.0.1:{web.port}/widget/v1/socket"
+    async with connect(url, origin=ORIGIN, proxy=None) as socket:
+        assert await Client(web, shop.key).close_code(socket) == 4408
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "null", "http://[", "https://shop.example.evil.example", "http://shop.example"]
+)
+async def test_a_foreign_page_gets_no_socket(web: WebProcess, origin: str | None) -> None:
+    url = f"ws://127.0.0.1:{web.port}/widget/v1/socket"
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(url, origin=origin, proxy=None):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_sixth_socket_closes_the_oldest_with_4409(customer: Client) -> None:
+    async with asyncio.timeout(20), customer.connected() as oldest:
+        others = [customer.connected() for _ in range(5)]
+        for other in others:
+            await other.__aenter__()
+        assert await customer.close_code(oldest) == 4409
+        for other in others:
+            await other.__aexit__(None, None, None)
+
+
+async def test_a_reader_that_stalls_is_closed_and_costs_little_memory(
+    customer: Client, web: WebProcess, shop: Site
+) -> None:
+    """A raw client that never reads, while frames of its own ask for answers."""
+    session = await asyncio.to_thread(web.session, shop.key)
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", web.port))
+    memory = psutil.Process(web.pid).memory_info
+    before = memory().rss
+    try:
+        raw.sendall(handshake(web.port))
+        raw.sendall(masked({"v": 1, "type": "hello", "token": session["token"]}))
+        async with customer.connected() as socket:
+            # The server goes on serving others meanwhile.
+            for _ in range(5):
+                message_id = uuid.uuid4()
+                await customer.send(socket, "你好" * 1500, message_id)
+                await customer.answered(socket, message_id)
+        assert memory().rss - before < 10 * MEGABYTE
+    finally:
+        raw.close()
+
+
+def handshake(port: int) -> bytes:
+    lines = [
+        "GET /widget/v1/socket HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        f"Origin: {ORIGIN}",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def masked(frame: dict[str, object]) -> bytes:
+    payload = json.dumps(frame).encode()
+    return b"\x81\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
