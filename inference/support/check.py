@@ -15,6 +15,7 @@ from inference.support.degeneration import (
 )
 from inference.support.passages import ReadPassage, SupportPassage, parts_of
 from inference.support.polarity import plain_answer
+from inference.support.quantities import quantities_of
 from inference.support.questions import Wanted, question_of
 from inference.support.relevance import Relevance, passages_relevant, wanted_given
 from inference.support.terms import TermSource, terms_of
@@ -137,6 +138,8 @@ class SupportCheck:
 
     def _only_asks(self, claims: list[str]) -> bool:
         rest = "".join(claims)
+        if quantities_of(rest):
+            return False
         question = self._context.customer
         return all(question.coverage(t.key) >= 0.5 for t in terms_of(rest, self._language)) and (
             plain_answer(rest) is None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from inference.support.identifiers import identifier_known, identifiers_of
+from inference.support.identifiers import identifier_known, identifiers_of, text_without_identifiers
 from inference.support.passages import ReadPart, ReadPassage, parts_of
 from inference.support.polarity import is_negated, plain_answer, polarity_flipped
 from inference.support.procedure import is_step
@@ -70,7 +70,7 @@ class Claim:
         self.text = text
         self.context = context
         self.terms = terms_of(text, context.language)
-        self.quantities = quantities_of(text)
+        self.quantities = quantities_of(text_without_identifiers(text))
         self.parts = parts_of(text) or [text]
 
     def problems(self, passage: ReadPassage) -> Iterator[Problem]:
@@ -79,6 +79,7 @@ class Claim:
         yield from self._numbers(passage)
         yield from self._names(passage)
         yield from self._words(passage)
+        yield from self._asked_for(passage)
         yield from self._evidence(passage)
         yield from self._negations(passage)
 
@@ -92,7 +93,7 @@ class Claim:
         previous: tuple[Term, ...] = ()
         for part in self.parts:
             terms = terms_of(part, self.context.language)
-            for quantity in quantities_of(part):
+            for quantity in quantities_of(text_without_identifiers(part)):
                 if self._is_list_number(part, quantity) or self._customers_own(part, quantity):
                     continue
                 subject = terms or previous or self.context.question.terms
@@ -242,6 +243,20 @@ class Claim:
             yield Problem(ProblemCode.STEP if step else ProblemCode.WORDS, detail)
         elif missing := topics_missing(topics_of(self.text), passage.passage.text):
             yield Problem(ProblemCode.WORDS, ", ".join(missing))
+
+    def _asked_for(self, passage: ReadPassage) -> Iterator[Problem]:
+        """``Do you accept bitcoin?`` is not answered by a passage that never says bitcoin.
+
+        A claim may not affirm (or deny) what only the customer said; a plain yes or no affirms all
+        of the question.
+        """
+        if self.context.question.wanted is not Wanted.YES_NO:
+            return
+        plain = plain_answer(self.text) is not None and all(t.weight < 0.5 for t in self.terms)
+        for term in self.context.question.terms if plain else self.terms:
+            in_passage = passage.source.coverage(term.key) >= 0.5
+            if term.weight >= 1 and not in_passage and self.context.customer.has(term.key):
+                yield Problem(ProblemCode.WORDS, term.key)
 
     def _evidence(self, passage: ReadPassage) -> Iterator[Problem]:
         """In a document, the sentence that holds what is new must speak of the question."""

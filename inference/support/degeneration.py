@@ -37,7 +37,7 @@ def is_loop(text: str) -> bool:
     compact = re.sub(r"\s+", " ", text).strip()
     if re.search(r"(.{1,4}?)\1{7,}", re.sub(r"[\s.\-=_*#|]+", "", compact)):
         return True
-    if re.search(r"(.{5,60}?)\1{2,}", compact):
+    if re.search(r"(.{5,60}?)\1{2,}|([^\d\s]{3,4}?)\2{3,}", compact):
         return True
     pieces = [p.strip() for p in re.split(r"[。！？!?\n；;]|\.\s", compact) if len(p.strip()) >= 4]
     return bool(pieces) and max(Counter(pieces).values()) >= 3

@@ -25,7 +25,7 @@ from inference.support.terms import TermSource, weighted_coverage
 # Share of the question's word weight that a passage must hold.
 COVERED = 0.5
 # The same when the passage shares the question's shop topic: the rest are circumstances.
-COVERED_BY_TOPIC = 0.4
+COVERED_BY_TOPIC = 0.33
 # The same for a document without a title, which names its subject once and then says "it": whether
 # the answer's own sentence speaks of the question is checked after generation (claims.py).
 COVERED_BY_DOCUMENT = 0.35

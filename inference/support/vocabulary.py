@@ -56,7 +56,7 @@ GENERIC = _words("""
 TOPICS: dict[str, frozenset[str]] = {
     name: _words(words)
     for name, words in {
-        "return": "退货 退换 退换货 退回 退掉 可退 能退 退不退 退吗 退 寄回 return send.back",
+        "return": "退货 退换 退换货 退回 退掉 可退 能退 退不退 退吗 寄回 return send.back",
         "exchange": "换货 退换 退换货 更换 调换 换一 换个 换大 换小 换码 换成 可换 能换 exchange swap replace",
         "refund": "退款 返款 退钱 退还 退费 退回 原路 到账 refund reimburse money.back",
         "delivery": "发货 配送 送货 送达 到货 快递 物流 寄出 寄送 出库 运送 寄到 送到 多久到 几天到 能到 才到 会到 到我 包裹 派送 揽收 "

@@ -1,0 +1,114 @@
+"""What the check says beyond single facts: refusals, requests, broken output, streams, sources."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference.support.check import ClauseKind, ProblemCode, SupportCheck, Verdict
+from inference.support.fallback import own_words
+
+from .cases import EN_DELIVERY, EN_RETURN, ZH_CONTACT, ZH_DELIVERY, ZH_RETURN
+
+
+def check(question: str, language: str = "zh-hans", customer: tuple[str, ...] = ()) -> SupportCheck:
+    passages = (ZH_RETURN, ZH_DELIVERY) if language != "en" else (EN_RETURN, EN_DELIVERY)
+    return SupportCheck(
+        question=question, passages=passages, customer_texts=customer, language=language
+    )
+
+
+def codes(verdict: Verdict) -> set[ProblemCode]:
+    return {problem.code for problem in verdict.problems}
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "language"),
+    [
+        ("产品保修期多久", "我暂时无法确认，可以为您转接人工客服。", "zh-hans"),
+        ("产品保修期多久", "您好，关于产品保修期，资料里没有提到，我暂时无法确认。", "zh-hans"),
+        (
+            "How long is the warranty?",
+            "I cannot confirm that. Would you like to talk to a person?",
+            "en",
+        ),
+        ("How long is the warranty?", "I'm sorry, I cannot confirm the warranty period.", "en"),
+    ],
+)
+def test_an_honest_refusal_is_recognised(question: str, answer: str, language: str) -> None:
+    verdict = check(question, language).answer(answer)
+    assert verdict.supported
+    assert verdict.refusal
+
+
+def test_a_refusal_does_not_carry_an_invented_fact_with_it() -> None:
+    verdict = check("产品保修期多久").answer("我暂时无法确认，但是保修期一般为7天。")
+    assert not verdict.supported
+
+
+def test_a_request_for_the_order_number_claims_nothing() -> None:
+    verdict = check("我要退货").answer("您好，请提供您的订单号，感谢您的耐心等待。")
+    assert verdict.supported
+    assert verdict.kind is ClauseKind.REQUEST
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("7天无理由退货<|im_end|>", ProblemCode.TEMPLATE),
+        ("user: 可以退货", ProblemCode.TEMPLATE),
+        ("我是通义千问，7天无理由退货", ProblemCode.LEAK),
+        ("可以退货可以退货可以退货可以退货", ProblemCode.LOOP),
+        ("You can return the goods within seven days without reason.", ProblemCode.LANGUAGE),
+        ("您好！感谢您的耐心等待。", ProblemCode.EMPTY),
+        ("", ProblemCode.EMPTY),
+    ],
+)
+def test_broken_output_is_held_back(answer: str, code: ProblemCode) -> None:
+    assert code in codes(check("可以退货吗").answer(answer))
+
+
+def test_repeating_the_question_is_no_answer() -> None:
+    assert ProblemCode.ECHO in codes(check("退货政策是什么").answer("退货政策是退货的政策。"))
+
+
+def test_a_question_of_how_long_wants_a_time() -> None:
+    verdict = check("多久能送到？").answer("一般地区工作日送达。")
+    assert ProblemCode.NO_ANSWER in codes(verdict)
+
+
+def test_the_customers_own_order_number_may_be_said_back() -> None:
+    text = "订单SF20240518001的商品，7天无理由退货，商品需完好。"
+    assert not check("可以退货吗").answer(text).supported
+    told = check("可以退货吗", customer=("我的订单号是SF20240518001",))
+    assert told.answer(text).supported
+
+
+def test_each_clause_is_judged_as_it_comes_and_names_its_source() -> None:
+    stream = check("可以退货吗")
+    first = stream.clause("您好！")
+    second = stream.clause("7天内可以无理由退货。")
+    third = stream.clause("请致电400-800-8000。")
+    assert (first.kind, first.citations) == (ClauseKind.COURTESY, ())
+    assert (second.supported, second.citations) == (True, ("E1",))
+    assert codes(third) >= {ProblemCode.IDENTIFIER}
+
+
+def test_the_third_repetition_of_a_clause_is_a_loop() -> None:
+    stream = check("可以退货吗")
+    verdicts = [stream.clause("7天内可以无理由退货。") for _ in range(3)]
+    assert [v.supported for v in verdicts] == [True, True, False]
+
+
+def test_nothing_relevant_means_nothing_to_generate() -> None:
+    assert not check("产品保修期多久").covered
+    assert check("可以退货吗").covered
+
+
+def test_own_words_come_from_the_passage_that_covers_the_question() -> None:
+    own = own_words("如何办理退货", [ZH_DELIVERY, ZH_RETURN, ZH_CONTACT], "zh-hans")
+    assert own is not None
+    assert (own.text, own.passage_id) == (ZH_RETURN.answer, "E1")
+
+
+def test_there_are_no_own_words_for_what_no_passage_speaks_of() -> None:
+    assert own_words("产品保修期多久", [ZH_RETURN, ZH_DELIVERY], "zh-hans") is None
