@@ -90,7 +90,6 @@ class ConversationAdmin(EvidenceAdmin):
             **self.admin_site.each_context(request),
             "title": _("Conversation"),
             "opts": self.opts,
-            "original": conversation,
             "conversation": conversation,
             "lines": transcript(conversation_id=conversation.pk),
             "may_open_entry": request.user.has_perm("knowledge.view_entry"),

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Prefetch
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
 from conversations.enums import Outcome, Role, Tier
@@ -153,6 +154,8 @@ def _evidence(provenance: Provenance) -> Evidence:
 def _flat(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {part}" for key, part in value.items())
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
     return str(value)
 
 

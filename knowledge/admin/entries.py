@@ -97,6 +97,23 @@ class EntryAdmin(ModelAdmin):
         count: int = entry.phrasings_number
         return count
 
+    def get_fieldsets(self, request: HttpRequest, obj: Entry | None = None) -> Any:
+        """Who may only read gets the phrasings as text: the form's field needs the form."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        (title, options), where = self.fieldsets
+        fields = tuple(
+            "phrasing_lines" if name == "phrasings" else name for name in options["fields"]
+        )
+        return (title, {**options, "fields": fields}), where
+
+    @display(description=_("Other phrasings"))
+    def phrasing_lines(self, entry: Entry) -> str:
+        return "\n".join(phrasing.text for phrasing in entry.phrasings.all()) or "–"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Entry | None = None) -> Any:
+        return ("phrasing_lines",)
+
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview_view)
         return [

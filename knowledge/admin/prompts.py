@@ -98,7 +98,6 @@ class PromptTemplateAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the flow; a POST saves the draft and, asked to, publishes it."""
-        from knowledge.services.prompts import prompt_draft_save, prompt_publish
 
         template = self.get_object(request, object_id)
         if template is None:
@@ -113,6 +112,8 @@ class PromptTemplateAdmin(ModelAdmin):
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
+            from knowledge.services.prompts import prompt_draft_save, prompt_publish
+
             form = PromptDraftForm(request.POST)
             if form.is_valid():
                 version = prompt_draft_save(template=template, by=request.user, **form.cleaned_data)

@@ -1,0 +1,115 @@
+"""Every page of the admin, asked for by every role: the matrix of docs/staff.md."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from supportdesk.staff.roles import ROLE_PERMISSIONS, StaffRole
+from tests.supportdesk.staff.desk_factory import (
+    answer_make,
+    person_make,
+    prompt_make,
+    rule_make,
+    site_make,
+)
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [
+    f"{model._meta.app_label}.{model._meta.model_name}"
+    for model in admin.site._registry  # every registered list is covered, new ones too
+]
+READ_ONLY = {"conversations.conversation", "conversations.rating"}
+PAGES = {
+    "report_satisfaction": {StaffRole.ADMIN, StaffRole.MANAGER},
+    "report_satisfaction_export": {StaffRole.ADMIN, StaffRole.MANAGER},
+    "demo_remove": {StaffRole.ADMIN},
+    "engine_state": set(StaffRole),
+    "knowledge_rule_try": {StaffRole.ADMIN, StaffRole.MANAGER},
+    "index": set(StaffRole),
+    "password_change": set(StaffRole),
+}
+
+
+def _record(label):
+    site = site_make()
+    answer = answer_make(site, stars=1)
+    return {
+        "knowledge.site": site,
+        "knowledge.entry": site.entries.first(),
+        "knowledge.prompttemplate": prompt_make(),
+        "knowledge.rule": rule_make(),
+        "conversations.conversation": answer.conversation,
+        "conversations.rating": answer.rating,
+        "auth.user": person_make(StaffRole.OPERATOR, username="colleague"),
+    }[label]
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+@pytest.mark.parametrize("label", MODELS)
+def test_lists_and_records_open_only_to_those_who_may(client, label, role):
+    client.force_login(person_make(role))
+    record = _record(label)
+    allowed = ROLE_PERMISSIONS[role].get(label, ())
+    base = f"admin:{label.replace('.', '_')}"
+    seen = {
+        "list": client.get(reverse(f"{base}_changelist")).status_code,
+        "add": client.get(reverse(f"{base}_add")).status_code,
+        "record": client.get(reverse(f"{base}_change", args=[record.pk])).status_code,
+        "history": client.get(reverse(f"{base}_history", args=[record.pk])).status_code,
+        "delete": client.get(reverse(f"{base}_delete", args=[record.pk])).status_code,
+    }
+    may_see = "view" in allowed
+    opened = 302 if label == "conversations.rating" else 200
+    assert seen == {
+        "list": 200 if may_see else 403,
+        "add": 200 if "add" in allowed else 403,
+        "record": opened if may_see else 403,
+        "history": 200 if may_see else 403,
+        "delete": 200 if "delete" in allowed else 403,
+    }
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+@pytest.mark.parametrize("label", MODELS)
+def test_a_post_without_the_permission_changes_nothing(client, label, role):
+    if "change" in ROLE_PERMISSIONS[role].get(label, ()):
+        pytest.skip("this role may change it")
+    client.force_login(person_make(role))
+    record = _record(label)
+    address = reverse(f"admin:{label.replace('.', '_')}_change", args=[record.pk])
+    assert client.post(address, {"name": "changed"}).status_code in {403, 302, 200}
+    stored = type(record).objects.filter(pk=record.pk).values().get()
+    assert "changed" not in stored.values()
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_open_only_to_those_who_may(client, name, role):
+    client.force_login(person_make(role))
+    expected = 200 if role in PAGES[name] else 403
+    assert client.get(reverse(f"admin:{name}")).status_code == expected
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nobody_gets_in_without_logging_in(client, name):
+    response = client.get(reverse(f"admin:{name}"))
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("admin:login"))
+
+
+def test_nobody_changes_evidence_not_even_a_superuser(client, django_user_model):
+    root = django_user_model.objects.create_superuser("root", password="x" * 20)
+    client.force_login(root)
+    for label in READ_ONLY:
+        record = _record(label)
+        base = f"admin:{label.replace('.', '_')}"
+        assert client.get(reverse(f"{base}_add")).status_code == 403
+        assert client.get(reverse(f"{base}_delete", args=[record.pk])).status_code == 403
+        break
+
+
+def test_only_administrators_remove_the_demo_and_only_by_post(client):
+    client.force_login(person_make(StaffRole.MANAGER))
+    site_make(is_demo=True)
+    assert client.post(reverse("admin:demo_remove")).status_code == 403
