@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -142,7 +143,9 @@ def demo_site_key() -> str:
     from django.db import DatabaseError, connection
 
     try:
-        with connection.cursor() as cursor:
+        with warnings.catch_warnings(), connection.cursor() as cursor:
+            # Django warns of queries before the apps are loaded; here they never are.
+            warnings.simplefilter("ignore", RuntimeWarning)
             cursor.execute(
                 "SELECT key FROM knowledge_site WHERE is_demo AND is_active ORDER BY id LIMIT 1"
             )
