@@ -81,7 +81,7 @@ class SocketClosed(Exception):
         self.code = code
 
 
-class SupportConsumer(AsyncConsumer):
+class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no types
     """One socket of one visitor."""
 
     # Wakes come through the switchboard: a channel layer that dies must not close a socket.
@@ -283,6 +283,7 @@ class SupportConsumer(AsyncConsumer):
             if subscription.drain_frame is not None:
                 await self._send_frame(subscription.drain_frame)
                 subscription.drain_frame = None
+                subscription.told.set()
             live = subscription.live_take()
             if changed:
                 await self._items_send(session.conversation_id, subscription)

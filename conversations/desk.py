@@ -23,6 +23,7 @@ SESSIONS_MOST = 30
 SESSIONS_SECONDS = 60.0
 SOCKETS_MOST = 5000
 _RECONNECT_MS = 1200
+_TOLD_SECONDS = 1.0
 
 
 class Desk:
@@ -55,8 +56,13 @@ class Desk:
         """Tell the clients, claim nothing more, and finish what runs within ``seconds``."""
         self.draining = True
         frame = {"type": "drain", "reconnect_ms": _RECONNECT_MS}
-        for subscription in self.switchboard.subscriptions():
+        subscriptions = self.switchboard.subscriptions()
+        for subscription in subscriptions:
             subscription.drain(frame)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_SECONDS):
+                for subscription in subscriptions:
+                    await subscription.told.wait()
         await self.runner.drain(seconds)
 
     async def stop(self) -> None:

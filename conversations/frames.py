@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 from uuid import UUID
@@ -247,7 +247,7 @@ def _float_parse(digits: str) -> float:
     return number
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Mapping[str, Any]], Frame]] = {
     "hello": _hello_read,
     "send": _send_read,
     "cancel": lambda data: Cancel(uuid_read(data.get("client_message_id"))),

@@ -8,6 +8,7 @@ database calls do, a locked write would hold up everybody's reads.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,6 +17,8 @@ from typing import ParamSpec, TypeVar
 from django.db import InterfaceError, OperationalError, connection
 
 from conversations.errors import Overloaded, Unavailable
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +61,7 @@ def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return function(*args, **kwargs)
     except (OperationalError, InterfaceError) as error:
+        logger.warning("The database refused: %s", error)
         connection.close()  # the thread keeps its connection, but not a broken one
         raise Unavailable(retry_ms=RETRY_MS) from error
 

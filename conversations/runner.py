@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from conversations.enums import Reason
@@ -125,9 +126,9 @@ class TurnRunner:
                 return
             task = asyncio.create_task(self._run(claimed), name=f"turn {claimed.id}")
             self._running[claimed.id] = (claimed, task)
-            task.add_done_callback(lambda _, turn_id=claimed.id: self._left(turn_id))
+            task.add_done_callback(partial(self._left, claimed.id))
 
-    def _left(self, turn_id: int) -> None:
+    def _left(self, turn_id: int, _: asyncio.Task[None]) -> None:
         self._running.pop(turn_id, None)
         self._work.set()  # the conversation's next turn may run now
 

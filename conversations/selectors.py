@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -197,7 +197,7 @@ def _merged_before(message: Message) -> list[Message]:
 
 def _history_before(message: Message) -> tuple[tuple[str, str], ...]:
     """Answered questions before a message, without those before a long silence."""
-    answers: Sequence[Message] = (
+    answers = (
         _answers(message).select_related("reply_to").order_by("-seq")[: settings.HISTORY_TURNS]
     )
     silence = timedelta(seconds=settings.HISTORY_SECONDS)

@@ -40,6 +40,7 @@ class Subscription:
         self.visitor_id = visitor_id
         self.superseded = False
         self.drain_frame: Frame | None = None
+        self.told = asyncio.Event()
         self.head_seen = 0
         self._changed = True
         self._live: deque[Frame] = deque(maxlen=_LIVE_MOST)
@@ -74,6 +75,7 @@ class Subscription:
         self._news.set()
 
     def drain(self, frame: Frame) -> None:
+        """The process is about to stop; ``told`` is set when the client was sent the frame."""
         self.drain_frame = frame
         self._news.set()
 
@@ -103,6 +105,7 @@ class Switchboard:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop listening; idempotent."""
+        subscription.told.set()
         listeners = self._by_conversation.get(subscription.conversation_id, set())
         listeners.discard(subscription)
         if not listeners:

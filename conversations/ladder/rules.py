@@ -39,7 +39,9 @@ class RulesOnFallback:
         return await _decided(self._knowledge, walk, trigger="fallback", tier=Tier.FALLBACK)
 
 
-async def _decided(knowledge: Knowledge, walk: Walk, *, trigger: Trigger, tier: Tier) -> Answer | None:
+async def _decided(
+    knowledge: Knowledge, walk: Walk, *, trigger: Trigger, tier: Tier
+) -> Answer | None:
     question = walk.question
     rules = await knowledge.rules(site_id=question.site_id)
     decision = rules.decide(question.text, question.language, trigger)

@@ -123,7 +123,7 @@ class Walk:
     prompt_version_id: int | None = None
     prompt: tuple[ChatMessage, ...] = ()
     rejected: str = ""
-    usage: Usage = Usage(0, 0)
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
     details: dict[str, object] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from conversations.enums import Mode
@@ -126,5 +127,5 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _now_plus(delta: timedelta) -> ExpressionWrapper:
+def _now_plus(delta: timedelta) -> Combinable:
     return ExpressionWrapper(Now() + delta, output_field=DateTimeField())

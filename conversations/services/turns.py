@@ -24,6 +24,7 @@ from django.db.models import (
     Q,
     QuerySet,
 )
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
 from conversations.enums import Mode, Outcome, Reason, Role, Tier, TurnState
@@ -228,7 +229,7 @@ def _claimable() -> QuerySet[Turn]:
     )
 
 
-def _lease_end() -> ExpressionWrapper:
+def _lease_end() -> Combinable:
     return ExpressionWrapper(
         Now() + timedelta(seconds=settings.LEASE_SECONDS), output_field=DateTimeField()
     )
@@ -305,8 +306,8 @@ def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
         message=item,
         model=record.model,
         model_hash=record.model_hash,
-        prompt_version=PromptVersion.objects.filter(pk=record.prompt_version_id).first(),
-        rule=Rule.objects.filter(pk=record.rule_id).first(),
+        prompt_version=PromptVersion.objects.filter(pk__in=[record.prompt_version_id]).first(),
+        rule=Rule.objects.filter(pk__in=[record.rule_id]).first(),
         standalone_question=record.standalone_question,
         rendered_prompt=list(record.rendered_prompt),
         rejected_text=record.rejected_text,

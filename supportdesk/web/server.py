@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from twisted.internet import defer, error, reactor
 
 from conversations.desk import Desk
 from supportdesk.web.sockets import DeskSocket
+
+_reactor: Any = reactor  # the module is replaced by an object when it is imported
 
 DRAIN_SECONDS = 10.0
 EXIT_SECONDS = 15.0
@@ -66,7 +69,7 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
         host = port.getHost()
-        reactor.callLater(0, self._listening, host.host, host.port)
+        _reactor.callLater(0, self._listening, host.host, host.port)
 
     def listen_error(self, failure: Any) -> None:
         if failure.check(error.CannotListenError):
@@ -116,7 +119,8 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
         self.ws_factory.protocol = DeskSocket
         # Say why before dropping, and take what comes meanwhile, or the reason is lost on the way.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=_CLOSED_SECONDS)
-        reactor.callLater(0, self._start)  # on the running loop, which "when running" is not
+        # "When running" fires before the loop runs.
+        _reactor.callLater(0, self._start)
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -137,11 +141,10 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
             if protocol.state == DeskSocket.STATE_OPEN:
                 protocol.serverClose(CLOSE_RESTART)
                 await asyncio.sleep(_STAGGER_SECONDS / len(sockets))
-        until = asyncio.get_running_loop().time() + _CLOSED_SECONDS
-        while asyncio.get_running_loop().time() < until and any(
-            protocol.state != DeskSocket.STATE_CLOSED for protocol in sockets
-        ):
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSED_SECONDS):
+                for protocol in sockets:
+                    await protocol.closed.wait()
         await self._desk.stop()
         self.stop()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.interfaces import IPushProducer
-from zope.interface import implementer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from conversations.frames import FRAME_BYTES
 
@@ -89,6 +89,7 @@ class DeskSocket(WebSocketProtocol):  # type: ignore[misc] # daphne has no types
     def __init__(self) -> None:
         super().__init__()
         self.gauge = WriteGauge()
+        self.closed = asyncio.Event()
 
     def inbox_make(self) -> Inbox:
         """A bounded input queue: while it is full, nothing more is read from the peer."""
@@ -121,6 +122,7 @@ class DeskSocket(WebSocketProtocol):  # type: ignore[misc] # daphne has no types
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.gauge.stopProducing()
+        self.closed.set()
         if hasattr(self, "server"):
             super().onClose(wasClean, code, reason)
 

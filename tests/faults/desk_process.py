@@ -160,9 +160,7 @@ class Client:
     async def acknowledged(self, socket: ClientConnection, message_id: UUID) -> dict[str, Any]:
         return await self.until(
             socket,
-            lambda frame: (
-                frame["type"] == "ack" and frame["client_message_id"] == str(message_id)
-            ),
+            lambda frame: frame["type"] == "ack" and frame["client_message_id"] == str(message_id),
         )
 
     async def answered(self, socket: ClientConnection, message_id: UUID) -> dict[str, Any]:
@@ -171,7 +169,9 @@ class Client:
         for item in self.items.values():
             if item["reply_to"] == wanted:
                 return item
-        return await self.until(socket, lambda frame: frame.get("outcome") and frame["reply_to"] == wanted)
+        return await self.until(
+            socket, lambda frame: frame.get("outcome") and frame["reply_to"] == wanted
+        )
 
     async def close_code(self, socket: ClientConnection) -> int | None:
         """Read to the end; the code of the close frame."""

@@ -8,6 +8,7 @@ import time
 import uuid
 from argparse import ArgumentParser
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,8 +20,8 @@ from conversations.customer_text import customer_text_clean
 from conversations.engine_lease import EngineUnavailable, engines_leased
 from conversations.engines import Engines
 from conversations.errors import ConversationError, NotFound
-from conversations.lanes import READS, WRITES
 from conversations.ladder.values import Deadline, Unseen
+from conversations.lanes import READS, WRITES
 from conversations.models import Conversation, Message, Visitor
 from conversations.outcomes import reply_make
 from conversations.runner import lease_kept, question_of
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             help="a variable of the templates, for example user_region=上海",
         )
 
-    def handle(self, *args: object, **options: object) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         try:
             answer = asyncio.run(_ask(options))
         except NotFound as error:
@@ -66,25 +67,21 @@ class Command(BaseCommand):
             return
         self.stdout.write(str(answer["answer"]))
         self.stdout.write(f"[{answer['tier']} {answer['reason'] or ''}]")
-        for number, citation in enumerate(answer["citations"], start=1):  # type: ignore[arg-type]
+        for number, citation in enumerate(answer["citations"], start=1):
             self.stdout.write(f"[{number}] {citation['title']}")
 
 
-async def _ask(options: dict[str, object]) -> dict[str, object]:
+async def _ask(options: dict[str, Any]) -> dict[str, Any]:
     text = customer_text_clean(str(options["text"]))
-    variables = _variables(options["var"])  # type: ignore[arg-type]
-    conversation_id = await READS.run(
-        _conversation_find, options["conversation"], options["site"]
-    )
+    variables = _variables(options["var"])
+    conversation_id = await READS.run(_conversation_find, options["conversation"], options["site"])
     began = time.monotonic()
     async with engines_leased(use_model=not options["no_model"]) as engines:
         ready = time.monotonic()
         answer = await _answered(
             engines, conversation_id, text, variables, use_model=not options["no_model"]
         )
-    timings = answer["timings"]
-    assert isinstance(timings, dict)
-    timings["engine_ready"] = round(1000 * (ready - began), 1)
+    answer["timings"]["engine_ready"] = round(1000 * (ready - began), 1)
     return answer
 
 
@@ -95,7 +92,7 @@ async def _answered(
     variables: dict[str, str],
     *,
     use_model: bool,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     turn_id, claimed = await WRITES.run(_message_ask, conversation_id, text)
     if turn_id is None:
         raise CommandError(_("A person answers in this conversation; there is no turn to run."))
@@ -118,7 +115,7 @@ async def _answered(
     return await _answer_await(conversation_id, turn_id)
 
 
-async def _answer_await(conversation_id: UUID, turn_id: int) -> dict[str, object]:
+async def _answer_await(conversation_id: UUID, turn_id: int) -> dict[str, Any]:
     async with asyncio.timeout(settings.DEADLINE_SECONDS + _GRACE):
         while True:
             answer = await READS.run(_answer_read, conversation_id, turn_id)
@@ -140,7 +137,7 @@ def _message_ask(conversation_id: UUID, text: str) -> tuple[int | None, ClaimedT
     return receipt.turn_id, turn_claim(turn_id=receipt.turn_id)
 
 
-def _conversation_find(conversation_id: object, key: object) -> UUID:
+def _conversation_find(conversation_id: UUID | None, key: str | None) -> UUID:
     """The conversation to go on with, or a new one of an anonymous visitor."""
     if conversation_id is not None:
         found = Conversation.objects.filter(pk=conversation_id).first()
@@ -155,7 +152,7 @@ def _conversation_find(conversation_id: object, key: object) -> UUID:
     return Conversation.objects.create(site=site, visitor=visitor).pk
 
 
-def _answer_read(conversation_id: UUID, turn_id: int) -> dict[str, object] | None:
+def _answer_read(conversation_id: UUID, turn_id: int) -> dict[str, Any] | None:
     """The outcome as it is stored; ``None`` when there is none yet."""
     item = (
         Message.objects.filter(reply_to__turn=turn_id)

@@ -43,15 +43,20 @@ def passage(
     )
 
 
+PROMPT = PromptSource(
+    system="只根据资料回答。",
+    user="{% for t in history %}{{ t.role }}: {{ t.text }}\n{% endfor %}"
+    "{% for p in passages %}[{{ p.id }}] {{ p.question }} {{ p.answer }}\n{% endfor %}"
+    "问题：{{ question }}",
+)
+
+
 @dataclass
 class Published:
-    source: PromptSource = PromptSource(
-        system="只根据资料回答。",
-        user="{% for t in history %}{{ t.role }}: {{ t.text }}\n{% endfor %}"
-        "{% for p in passages %}[{{ p.id }}] {{ p.question }} {{ p.answer }}\n{% endfor %}"
-        "问题：{{ question }}",
+    source: PromptSource = PROMPT
+    parameters: GenerationParameters = field(
+        default_factory=lambda: GenerationParameters(max_tokens=160)
     )
-    parameters: GenerationParameters = GenerationParameters(max_tokens=160)
     version_id: int = 7
 
 
@@ -83,9 +88,7 @@ class Screen:
         self.states: list[str] = []
         self.resets = 0
 
-    def status(
-        self, state: str, *, position: int | None = None, eta_ms: int | None = None
-    ) -> None:
+    def status(self, state: str, *, position: int | None = None, eta_ms: int | None = None) -> None:
         self.states.append(state)
 
     def delta(self, text: str) -> None:

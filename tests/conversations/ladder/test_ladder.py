@@ -227,9 +227,7 @@ async def test_without_any_rule_the_last_rung_apologises() -> None:
 async def test_a_model_that_is_late_to_begin_is_cut_off_at_the_first_token_deadline() -> None:
     client = ScriptedChatClient(ScriptedReply(ANSWER, stall_after=0))
 
-    climbed = await climb(
-        client, KNOWN, question_make("可以退货吗?"), first_token_seconds=0.05
-    )
+    climbed = await climb(client, KNOWN, question_make("可以退货吗?"), first_token_seconds=0.05)
 
     assert climbed.answer.reason == Reason.FIRST_TOKEN
     assert climbed.answer.text == RETURNS[1]
@@ -240,9 +238,7 @@ async def test_a_model_that_is_late_to_finish_is_cut_off_at_the_total_deadline()
     client = ScriptedChatClient(ScriptedReply(ANSWER, stall_after=3))
     screen = Screen()
 
-    climbed = await climb(
-        client, KNOWN, question_make("可以退货吗?"), seconds=0.2, screen=screen
-    )
+    climbed = await climb(client, KNOWN, question_make("可以退货吗?"), seconds=0.2, screen=screen)
 
     assert climbed.answer.reason == Reason.DEADLINE
     assert climbed.answer.tier == Tier.FALLBACK
