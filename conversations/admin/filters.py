@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from conversations.enums import Outcome, Tier
@@ -20,9 +19,7 @@ class TierFilter(SimpleListFilter):
     title = _("answered by")
     parameter_name = "tier"
 
-    def lookups(
-        self, request: HttpRequest, model_admin: ModelAdmin[Any]
-    ) -> list[tuple[str, str | Promise]]:
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Any:
         return [(tier.value, tier.label) for tier in Tier]
 
     def queryset(
@@ -40,9 +37,7 @@ class JudgementFilter(SimpleListFilter):
     title = _("went")
     parameter_name = "went"
 
-    def lookups(
-        self, request: HttpRequest, model_admin: ModelAdmin[Any]
-    ) -> list[tuple[str, str | Promise]]:
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Any:
         return [
             ("satisfied", _("Rated satisfied")),
             ("unsatisfied", _("Rated not satisfied")),

@@ -18,11 +18,18 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from knowledge.markup import markdown_html
 from knowledge.models import Entry, Phrasing
+from knowledge.services.entries import (
+    entry_create,
+    entry_delete,
+    entry_publish,
+    entry_unpublish,
+    entry_update,
+)
 
 ANSWER_LENGTH = 8000
 
 
-class EntryForm(ModelForm):
+class EntryForm(ModelForm):  # type: ignore[type-arg]
     """An entry with its other phrasings, one a line: easier to paste than a table of fields."""
 
     phrasings = CharField(
@@ -131,8 +138,6 @@ class EntryAdmin(ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: Entry, form: ModelForm[Entry], change: bool
     ) -> None:
-        from knowledge.services.entries import entry_create, entry_update
-
         data = form.cleaned_data
         values = {
             "question": data["question"],
@@ -148,19 +153,18 @@ class EntryAdmin(ModelAdmin):
             obj.pk = entry_create(site=data["site"], by=request.user, **values).pk
 
     def delete_model(self, request: HttpRequest, obj: Entry) -> None:
-        from knowledge.services.entries import entry_delete
-
         entry_delete(entry=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        from knowledge.services.entries import entry_delete
-
         for entry in queryset:
             entry_delete(entry=entry)
 
     @admin.action(description=_("Publish the selected entries"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        count = self._status_set(request, queryset, Entry.Status.PUBLISHED)
+        count = 0
+        for entry in queryset.exclude(status=Entry.Status.PUBLISHED):
+            entry_publish(entry=entry, by=request.user)
+            count += 1
         text = ngettext(
             "%(count)d entry was published.", "%(count)d entries were published.", count
         )
@@ -168,29 +172,11 @@ class EntryAdmin(ModelAdmin):
 
     @admin.action(description=_("Take the selected entries back to draft"), permissions=["change"])
     def unpublish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        count = self._status_set(request, queryset, Entry.Status.DRAFT)
+        count = 0
+        for entry in queryset.exclude(status=Entry.Status.DRAFT):
+            entry_unpublish(entry=entry, by=request.user)
+            count += 1
         text = ngettext(
             "%(count)d entry is a draft again.", "%(count)d entries are drafts again.", count
         )
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
-
-    def _status_set(
-        self, request: HttpRequest, queryset: QuerySet[Entry], status: Entry.Status
-    ) -> int:
-        from knowledge.services.entries import entry_update
-
-        count = 0
-        for entry in queryset.exclude(status=status):
-            entry_update(
-                entry=entry,
-                site=entry.site,
-                by=request.user,
-                question=entry.question,
-                answer=entry.answer,
-                keywords=entry.keywords,
-                language=entry.language,
-                status=status,
-                phrasings=[phrasing.text for phrasing in entry.phrasings.all()],
-            )
-            count += 1
-        return count

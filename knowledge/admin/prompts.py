@@ -20,6 +20,13 @@ from inference.errors import PromptError
 from knowledge.admin.prompt_forms import VARIABLES, PromptDraftForm, PromptSampleForm
 from knowledge.admin.prompt_samples import sample_variables
 from knowledge.models import PromptTemplate, PromptVersion
+from knowledge.services.prompts import (
+    prompt_draft_save,
+    prompt_preview,
+    prompt_publish,
+    prompt_rollback,
+    prompt_template_create,
+)
 
 
 @admin.register(PromptTemplate)
@@ -78,8 +85,6 @@ class PromptTemplateAdmin(ModelAdmin):
         form: ModelForm[PromptTemplate],
         change: bool,
     ) -> None:
-        from knowledge.services.prompts import prompt_template_create
-
         data = form.cleaned_data
         obj.pk = prompt_template_create(
             site=data["site"], role=data["role"], language=data["language"], name=data["name"]
@@ -112,8 +117,6 @@ class PromptTemplateAdmin(ModelAdmin):
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
-            from knowledge.services.prompts import prompt_draft_save, prompt_publish
-
             form = PromptDraftForm(request.POST)
             if form.is_valid():
                 version = prompt_draft_save(template=template, by=request.user, **form.cleaned_data)
@@ -162,8 +165,6 @@ class PromptTemplateAdmin(ModelAdmin):
 
     def preview_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
         """The messages that the model would get, or the sentence that says why not."""
-        from knowledge.services.prompts import prompt_preview
-
         template = self.get_object(request, str(template_id))
         if template is None:
             raise Http404
@@ -191,8 +192,6 @@ class PromptTemplateAdmin(ModelAdmin):
         self, request: HttpRequest, template_id: int, version_id: int
     ) -> HttpResponse:
         """Publish an earlier version again."""
-        from knowledge.services.prompts import prompt_rollback
-
         template = self.get_object(request, str(template_id))
         if template is None:
             raise Http404

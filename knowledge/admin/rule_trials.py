@@ -12,6 +12,7 @@ from inference.errors import PromptError
 from inference.prompts.rendering import text_render
 from inference.rules.matching import RuleOutcome, RuleVerdict, Trigger
 from knowledge.models import Rule, Site
+from knowledge.selectors import rules_enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,6 @@ class Trial:
 
 def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Trial:
     """Try a sentence on the rules that are enabled for a site; rules that are off do not appear."""
-    from knowledge.selectors import rules_enabled
-
     decision = rules_enabled(site_id=site.pk).decide(text, language, trigger)
     rows = [
         TrialRow(

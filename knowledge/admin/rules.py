@@ -22,6 +22,7 @@ from inference.errors import PromptError, RuleError
 from inference.text.language import language_of
 from knowledge.admin.rule_trials import Trial, trial_make
 from knowledge.models import AnyLanguage, Language, Rule, Site
+from knowledge.services.rules import rule_check, rule_create, rule_delete, rule_update
 
 VALUE_FIELDS = (
     "site",
@@ -38,7 +39,7 @@ VALUE_FIELDS = (
 )
 
 
-class RuleForm(ModelForm):
+class RuleForm(ModelForm):  # type: ignore[type-arg]
     """Refuses a rule that cannot work, with a sentence, before it is stored."""
 
     class Meta:
@@ -52,8 +53,6 @@ class RuleForm(ModelForm):
                 self.fields[name].widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
     def clean(self) -> dict[str, Any]:
-        from knowledge.services.rules import rule_check
-
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
@@ -159,8 +158,6 @@ class RuleAdmin(ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: Rule, form: ModelForm[Rule], change: bool
     ) -> None:
-        from knowledge.services.rules import rule_create, rule_update
-
         values = {name: form.cleaned_data[name] for name in VALUE_FIELDS}
         if change:
             rule_update(rule=obj, **values)
@@ -168,13 +165,9 @@ class RuleAdmin(ModelAdmin):
             obj.pk = rule_create(**values).pk
 
     def delete_model(self, request: HttpRequest, obj: Rule) -> None:
-        from knowledge.services.rules import rule_delete
-
         rule_delete(rule=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
-        from knowledge.services.rules import rule_delete
-
         for rule in queryset:
             rule_delete(rule=rule)
 
@@ -187,8 +180,6 @@ class RuleAdmin(ModelAdmin):
         self._switch(request, queryset, is_enabled=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Rule], *, is_enabled: bool) -> None:
-        from knowledge.services.rules import rule_update
-
         count = 0
         for rule in queryset:
             rule_update(rule=rule, is_enabled=is_enabled)

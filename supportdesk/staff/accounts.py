@@ -13,7 +13,7 @@ from supportdesk.models import PasswordChangeDue
 from supportdesk.staff.roles import StaffRole
 
 # No characters that are mistaken for one another when a password is copied by hand.
-PASSWORD_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789"
+PASSWORD_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789"  # noqa: S105 - the characters, no password
 PASSWORD_LENGTH: Final = 14
 
 

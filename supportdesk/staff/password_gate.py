@@ -41,7 +41,8 @@ def password_gate(get_response: GetResponse) -> GetResponse:
                 redirect = await sync_to_async(_redirect_of)(request)
                 if redirect:
                     return redirect
-            return await get_response(request)  # type: ignore[misc]
+            response: HttpResponse = await get_response(request)
+            return response
 
         return gate_async
 

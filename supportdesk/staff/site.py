@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
@@ -38,12 +39,12 @@ class StaffSite(UnfoldAdminSite):
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Choose an own password; a change that was due is settled by it."""
         from supportdesk.staff.accounts import password_change_is_due
         from supportdesk.staff.views import StaffPasswordChangeView
 
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         is_due = request.user.pk is not None and password_change_is_due(user_id=request.user.pk)
         context = {**self.each_context(request), "is_due": is_due, **(extra_context or {})}
         if is_due:

@@ -20,7 +20,9 @@ WORDS: Final = (
     _("Add new item"),
     _("Submit"),
     _("Select action to run"),
-    _("Raw passwords are not stored, so there is no way to see this user’s password, but you can change the password using <a href=\"{}\" class=\"text-primary-600 dark:text-primary-500\">this form</a>."),
+    _(
+        'Raw passwords are not stored, so there is no way to see this user’s password, but you can change the password using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
     _("Run"),
     _("After you've created a user, you’ll be able to edit more user options."),
     _("Expand row"),
