@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, TruncDate
@@ -174,7 +174,7 @@ def _bucket(day: date, by_week: bool) -> date:
     return day - timedelta(days=day.weekday()) if by_week else day
 
 
-def ratings_in(period: Period) -> QuerySet[Rating]:
+def ratings_in(period: Period) -> QuerySet[Any]:
     """Ratings of answers of a period, lowest first; a thumb counts like 1 or 5 stars."""
     ratings = Rating.objects.filter(
         message__created_at__gte=period.start, message__created_at__lt=period.end

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from inference.errors import PromptError
 from inference.prompts.rendering import text_render
 from inference.rules.matching import RuleOutcome, RuleVerdict, Trigger
-from knowledge.models import Rule, Site
+from knowledge.models import Site
 from knowledge.selectors import rules_enabled
 
 
@@ -67,7 +67,7 @@ def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Tri
     return Trial(
         winner=next((row for row in rows if row.is_winner), None),
         reply=reply,
-        is_handoff=bool(decision.rule and decision.rule.action == Rule.Action.HANDOFF),
+        is_handoff=bool(decision.rule and decision.rule.action == "handoff"),
         trigger=trigger,
         rows=rows,
     )
@@ -84,7 +84,7 @@ def verdict_words(verdict: RuleVerdict) -> str:
         case RuleOutcome.OUTRANKED:
             return _("It matches too, but a rule with a smaller priority number comes first.")
         case RuleOutcome.OTHER_TRIGGER:
-            if verdict.rule.trigger == Rule.Trigger.BEFORE:
+            if verdict.rule.trigger == "before":
                 return _("It works before the model only.")
             return _("It works only when the model cannot answer.")
         case RuleOutcome.OTHER_LANGUAGE:
