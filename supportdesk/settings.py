@@ -122,6 +122,7 @@ AXES_ENABLE_ADMIN = False
 AXES_LOCKOUT_TEMPLATE = "admin/lockout.html"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 # Languages
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "zh-hans")

@@ -12,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Prefetch
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from conversations.enums import Outcome, Role, Tier
 from conversations.models import Message, PassageUse, Provenance, Rating
@@ -27,6 +27,13 @@ STAGE_LABELS: dict[str, str | Promise] = {
     "fallback": pgettext_lazy("stage", "Fallback rules"),
     "apology": pgettext_lazy("stage", "Apology"),
     "total": pgettext_lazy("stage", "In all"),
+}
+
+DETAIL_WORDS: dict[str, str | Promise] = {
+    "method": gettext_lazy("Method"),
+    "probability": gettext_lazy("Confidence"),
+    "hybrid": gettext_lazy("keywords and meaning"),
+    "keywords": gettext_lazy("keywords only"),
 }
 
 TIER_VARIANTS: dict[str, str] = {
@@ -153,10 +160,13 @@ def _evidence(provenance: Provenance) -> Evidence:
 
 def _flat(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {part}" for key, part in value.items())
+        return ", ".join(
+            _("%(key)s: %(value)s") % {"key": DETAIL_WORDS.get(key, key), "value": _flat(part)}
+            for key, part in value.items()
+        )
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
-    return str(value)
+    return str(DETAIL_WORDS.get(value, value)) if isinstance(value, str) else str(value)
 
 
 def _milliseconds(timings: object, name: str) -> float | None:

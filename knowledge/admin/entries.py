@@ -29,7 +29,7 @@ from knowledge.services.entries import (
 ANSWER_LENGTH = 8000
 
 
-class EntryForm(ModelForm):  # type: ignore[type-arg]
+class EntryForm(ModelForm):
     """An entry with its other phrasings, one a line: easier to paste than a table of fields."""
 
     phrasings = CharField(

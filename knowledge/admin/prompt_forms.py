@@ -25,7 +25,7 @@ VARIABLES = (
 )
 
 
-class PromptDraftForm(forms.ModelForm):  # type: ignore[type-arg]
+class PromptDraftForm(forms.ModelForm):
     """The text of a version and how the model writes with it."""
 
     class Meta:

@@ -39,7 +39,7 @@ VALUE_FIELDS = (
 )
 
 
-class RuleForm(ModelForm):  # type: ignore[type-arg]
+class RuleForm(ModelForm):
     """Refuses a rule that cannot work, with a sentence, before it is stored."""
 
     class Meta:

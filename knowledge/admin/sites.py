@@ -21,7 +21,7 @@ from knowledge.services.sites import origin_clean, site_create, site_delete, sit
 WIDGET_FILE = "widget/supportdesk.js"
 
 
-class SiteForm(ModelForm):  # type: ignore[type-arg]
+class SiteForm(ModelForm):
     """Refuses an address that no browser would ever send as its origin."""
 
     class Meta:

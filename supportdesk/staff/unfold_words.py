@@ -8,6 +8,7 @@ from django.utils.translation import gettext_noop as _
 
 WORDS: Final = (
     _("Select record"),
+    _("Select value"),
     _("Select action"),
     _("Collapse"),
     _("Name"),

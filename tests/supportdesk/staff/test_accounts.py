@@ -63,6 +63,13 @@ def test_a_demo_account_sees_nothing_before_it_has_an_own_password(client):
     assert client.get(reverse("admin:index")).status_code == 200
 
 
+def test_a_login_leads_to_the_overview(client):
+    person_make(StaffRole.OPERATOR)
+    values = {"username": "operator-li", "password": PASSWORD}
+    response = client.post(reverse("admin:login"), values)
+    assert response["Location"] == reverse("admin:index")
+
+
 def test_a_password_set_by_an_administrator_is_due(client):
     colleague = person_make(StaffRole.OPERATOR)
     client.force_login(person_make(StaffRole.ADMIN))
