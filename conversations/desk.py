@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from conversations.engines import Engines, engines_make
 from conversations.limits import SlidingWindow
 from conversations.runner import TurnRunner
 from conversations.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from conversations.engines import Engines
 
 SENDS_MOST = 10
 SENDS_SECONDS = 10.0
@@ -88,6 +90,9 @@ _desks: list[Desk] = []
 def desk_current() -> Desk:
     """The desk of this process; made at the first call."""
     if not _desks:
+        # Retrieval brings numpy and its index: nothing for commands that only load the URLs.
+        from conversations.engines import engines_make
+
         _desks.append(Desk(engines=engines_make()))
     return _desks[0]
 

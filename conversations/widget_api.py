@@ -7,7 +7,7 @@ origin. CORS answers name exactly that origin.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
@@ -53,7 +53,7 @@ _STATUSES = {
     "not_found": 404,
 }
 
-View = Callable[[HttpRequest], Awaitable[HttpResponse]]
+View = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 
 class Unauthorized(Forbidden):
