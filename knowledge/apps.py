@@ -1,7 +1,15 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
 class KnowledgeConfig(AppConfig):
     name = "knowledge"
     verbose_name = _("Knowledge")
+
+    def ready(self) -> None:
+        from knowledge.revisions import triggers_install
+
+        post_migrate.connect(
+            triggers_install, sender=self, dispatch_uid="knowledge.revisions.triggers_install"
+        )

@@ -74,7 +74,15 @@ class Site(models.Model):
     is_active = models.BooleanField(_("active"), default=True)
     is_demo = models.BooleanField(_("demo"), default=False, editable=False)
     knowledge_revision = models.PositiveBigIntegerField(
-        _("knowledge revision"), default=0, editable=False
+        _("knowledge revision"),
+        default=0,
+        editable=False,
+        help_text="Grows with every change of entries and phrasings (knowledge/revisions.py).",
+    )
+    wording_revision = models.PositiveBigIntegerField(
+        default=0,
+        editable=False,
+        help_text="Grows with every change of rules and prompts (knowledge/revisions.py).",
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -119,6 +127,11 @@ class Entry(models.Model):
         _("status"), max_length=16, choices=Status.choices, default=Status.DRAFT
     )
     revision = models.PositiveIntegerField(_("revision"), default=1, editable=False)
+    changed_in = models.PositiveBigIntegerField(
+        default=0,
+        editable=False,
+        help_text="The site's knowledge revision of the last change (knowledge/revisions.py).",
+    )
     is_demo = models.BooleanField(_("demo"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)

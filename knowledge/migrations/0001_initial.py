@@ -31,7 +31,8 @@ class Migration(migrations.Migration):
                 ('welcome_en', models.CharField(blank=True, max_length=300, verbose_name='welcome text (English)')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('is_demo', models.BooleanField(default=False, editable=False, verbose_name='demo')),
-                ('knowledge_revision', models.PositiveBigIntegerField(default=0, editable=False, verbose_name='knowledge revision')),
+                ('knowledge_revision', models.PositiveBigIntegerField(default=0, editable=False, help_text='Grows with every change of entries and phrasings (knowledge/revisions.py).', verbose_name='knowledge revision')),
+                ('wording_revision', models.PositiveBigIntegerField(default=0, editable=False, help_text='Grows with every change of rules and prompts (knowledge/revisions.py).')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
             options={
@@ -50,6 +51,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(choices=[('zh-hans', 'Chinese (simplified)'), ('en', 'English')], default='zh-hans', max_length=16, verbose_name='language')),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('published', 'Published')], default='draft', max_length=16, verbose_name='status')),
                 ('revision', models.PositiveIntegerField(default=1, editable=False, verbose_name='revision')),
+                ('changed_in', models.PositiveBigIntegerField(default=0, editable=False, help_text="The site's knowledge revision of the last change (knowledge/revisions.py).")),
                 ('is_demo', models.BooleanField(default=False, editable=False, verbose_name='demo')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='updated')),

@@ -13,7 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from inference.errors import WeightsError
 from inference.weights.store import model_ensure
 from knowledge.models import Site
-from knowledge.services.demo import defaults_ensure, demo_load
+from knowledge.services.defaults import defaults_ensure
+from knowledge.services.demo import demo_load, demo_origins_add
 
 
 class Command(BaseCommand):
@@ -32,8 +33,9 @@ class Command(BaseCommand):
             defaults_ensure()
             # Nobody and nothing yet: a first start. The demo that an admin removed stays away.
             if not no_demo and not _in_use():
-                demo_load()
-                call_command("demo_accounts")
+                demo_load(origins=_demo_origins())
+                call_command("demo_accounts", stdout=self.stdout)
+            demo_origins_add(origins=_demo_origins())
 
     def _weights_prepare(self) -> None:
         for name in (settings.EMBEDDING_MODEL, settings.MODEL):
@@ -45,6 +47,12 @@ class Command(BaseCommand):
     def _progress(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _demo_origins() -> list[str]:
+    """Where this machine's browsers see the demo shop: every name that the desk answers to."""
+    names = [name for name in settings.ALLOWED_HOSTS if not name.startswith((".", "*"))]
+    return [f"http://{name}:{settings.DEMOSHOP_PORT}" for name in names]
 
 
 def _in_use() -> bool:

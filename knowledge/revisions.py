@@ -1,0 +1,114 @@
+"""Revisions that the database itself keeps, so that no path of writing can forget them.
+
+Admin forms and services save one row at a time, but bulk actions, ``QuerySet.update``, imports,
+cascading deletes and a person with an SQL prompt do not pass by any service. Triggers see them
+all, in the same transaction:
+
+- a change of entries or phrasings raises ``Site.knowledge_revision`` and stamps the entry's
+  ``changed_in`` with it, so that an index of another process notices by reading one row and then
+  reads only the entries that changed;
+- a change of rules or prompts raises ``Site.wording_revision``, of every site if the rule or
+  template belongs to none.
+
+They are (re)created after ``migrate``, not in a migration: SQLite drops a table's triggers whenever
+a migration rebuilds that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.apps import AppConfig
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+_ENTRY_COLUMNS: Final = "site_id, question, answer, keywords, language, status"
+_ROWS: Final = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
+
+
+def triggers_install(
+    sender: AppConfig | None = None, using: str = "default", **options: Any
+) -> None:
+    """Create or replace the triggers; a receiver of ``post_migrate``."""
+    connection = connections[using]
+    tables = set(connection.introspection.table_names())
+    with connection.cursor() as cursor:
+        for table, event, columns, body in _triggers():
+            if table in tables and _is_current(connection, table):
+                for statement in _statements(connection, table, event, columns, body):
+                    cursor.execute(statement)
+
+
+def _is_current(connection: BaseDatabaseWrapper, table: str) -> bool:
+    """Whether the columns are there; while migrations run backwards they may not be."""
+    with connection.cursor() as cursor:
+        columns = {
+            column.name
+            for name in ("knowledge_site", "knowledge_entry")
+            for column in connection.introspection.get_table_description(cursor, name)
+        }
+    return {"wording_revision", "changed_in", "knowledge_revision"} <= columns
+
+
+def _triggers() -> Iterator[tuple[str, str, str, list[str]]]:
+    """Table, event, columns whose update counts (empty: all), statements."""
+    for event, rows in _ROWS.items():
+        sites = ", ".join(f"{row}.site_id" for row in rows)
+        body = [_raise_knowledge(f"IN ({sites})")]
+        if event != "DELETE":
+            body.append(_stamp("= NEW.id"))
+        # Every statement that names a column counts, changed or not: a comparison would have to
+        # be spelled twice, and reading one entry again costs nothing.
+        yield "knowledge_entry", event, _ENTRY_COLUMNS, body
+
+        entries = ", ".join(f"{row}.entry_id" for row in rows)
+        owners = f"IN (SELECT site_id FROM knowledge_entry WHERE id IN ({entries}))"  # noqa: S608
+        body = [_raise_knowledge(owners), _stamp(f"IN ({entries})")]
+        yield "knowledge_phrasing", event, "", body
+
+        for table in ("knowledge_rule", "knowledge_prompttemplate"):
+            yield table, event, "", [_raise_wording(f"{row}.site_id") for row in rows]
+        template = "(SELECT site_id FROM knowledge_prompttemplate WHERE id = {}.template_id)"
+        body = [_raise_wording(template.format(row)) for row in rows]
+        yield "knowledge_promptversion", event, "", body
+
+
+def _raise_knowledge(sites: str) -> str:
+    return f"UPDATE knowledge_site SET knowledge_revision = knowledge_revision + 1 WHERE id {sites}"  # noqa: S608
+
+
+def _stamp(entries: str) -> str:
+    revision = "SELECT knowledge_revision FROM knowledge_site WHERE id = knowledge_entry.site_id"
+    return f"UPDATE knowledge_entry SET changed_in = ({revision}) WHERE id {entries}"  # noqa: S608
+
+
+def _raise_wording(site: str) -> str:
+    # A row without site concerns every site.
+    return (
+        "UPDATE knowledge_site SET wording_revision = wording_revision + 1 "  # noqa: S608
+        f"WHERE id = {site} OR {site} IS NULL"
+    )
+
+
+def _statements(
+    connection: BaseDatabaseWrapper, table: str, event: str, columns: str, body: list[str]
+) -> Iterator[str]:
+    name = f"{table}_{event.lower()}_revision"
+    when = f"UPDATE OF {columns}" if event == "UPDATE" and columns else event
+    block = "; ".join(body) + ";"
+    yield (
+        f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        if connection.vendor == "postgresql"
+        else (f"DROP TRIGGER IF EXISTS {name}")
+    )
+    if connection.vendor == "postgresql":
+        yield (
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {block} RETURN NULL; END $$"
+        )
+        yield (
+            f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+    else:
+        yield f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW BEGIN {block} END"

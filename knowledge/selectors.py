@@ -1,0 +1,142 @@
+"""Reads of what a site knows and how it speaks.
+
+Rules and prompts are read for every message and change rarely, so they are kept as values by the
+site's ``wording_revision``, which the database raises with every change (knowledge/revisions.py).
+A hit costs one query for the revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from inference.chat import GenerationParameters
+from inference.prompts.rendering import PromptSource
+from inference.rules import matching
+from inference.rules.matching import RuleSet
+from knowledge.models import PromptVersion, Rule, Site
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPrompt:
+    """A published prompt as a value. ``version_id`` stands in an answer's provenance."""
+
+    version_id: int
+    name: str
+    number: int
+    source: PromptSource
+    parameters: GenerationParameters
+
+
+def rules_enabled(*, site_id: int) -> RuleSet:
+    """The site's enabled rules and those of every site, in order; empty for an unknown site."""
+    return _cache.get(site_id, "rules", lambda: _rules_read(site_id)) or RuleSet()
+
+
+def prompt_published(*, site_id: int, role: str, language: str) -> PublishedPrompt | None:
+    """The published prompt of a role in a language: the site's own, else the general one.
+
+    ``None`` when neither is published.
+    """
+    return _cache.get(
+        site_id, ("prompt", role, language), lambda: _prompt_read(site_id, role, language)
+    )
+
+
+def rule_value(rule: Rule) -> matching.Rule:
+    """A stored rule as the matcher takes it; keywords stand a line each."""
+    return matching.Rule(
+        id=rule.pk or 0,
+        name=rule.name,
+        priority=rule.priority,
+        language=rule.language,
+        trigger="before" if rule.trigger == Rule.Trigger.BEFORE else "fallback",
+        keywords_any=_lines(rule.keywords_any),
+        keywords_all=_lines(rule.keywords_all),
+        pattern=rule.pattern,
+        reply=rule.reply,
+        action="handoff" if rule.action == Rule.Action.HANDOFF else "reply",
+    )
+
+
+def _rules_read(site_id: int) -> RuleSet:
+    rules = Rule.objects.filter(Q(site=None) | Q(site=site_id), is_enabled=True)
+    return RuleSet.of(map(rule_value, rules))
+
+
+def _prompt_read(site_id: int, role: str, language: str) -> PublishedPrompt | None:
+    version = (
+        PromptVersion.objects.filter(
+            Q(template__site=None) | Q(template__site=site_id),
+            template__role=role,
+            template__language=language,
+            status=PromptVersion.Status.PUBLISHED,
+        )
+        .select_related("template")
+        .order_by(F("template__site").asc(nulls_last=True))
+        .first()
+    )
+    if version is None:
+        return None
+    return PublishedPrompt(
+        version_id=version.pk,
+        name=version.template.name,
+        number=version.number,
+        source=PromptSource(version.system, version.user),
+        parameters=GenerationParameters(
+            max_tokens=version.max_tokens,
+            temperature=version.temperature,
+            top_p=version.top_p,
+            repetition_penalty=version.repetition_penalty,
+        ),
+    )
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+_VALUES_MOST: Final = 512
+
+
+class _RevisionCache:
+    """Values of sites, each good for one wording revision."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, object], tuple[object, Any]] = {}
+        self._lock = Lock()
+
+    def get(self, site_id: int, name: object, read: Callable[[], Any]) -> Any:
+        """The value of ``name`` at the site's revision of now; ``None`` for an unknown site.
+
+        Inside a transaction nothing is kept: what it wrote may be rolled back, and the same
+        revision given out again.
+        """
+        # The creation time tells a site apart from one that had its id before.
+        revision = (
+            Site.objects.filter(pk=site_id).values_list("created_at", "wording_revision").first()
+        )
+        if revision is None:
+            return None
+        if transaction.get_connection().in_atomic_block:
+            return read()
+        with self._lock:
+            kept = self._values.get((site_id, name))
+        if kept is not None and kept[0] == revision:
+            return kept[1]
+        # Read after the revision: at worst a newer value is kept under an older revision, and
+        # the next look reads it once more.
+        value = read()
+        with self._lock:
+            if len(self._values) >= _VALUES_MOST:
+                self._values.clear()
+            self._values[(site_id, name)] = (revision, value)
+        return value
+
+
+_cache = _RevisionCache()

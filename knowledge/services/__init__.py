@@ -1,0 +1,1 @@
+"""Every write to knowledge, prompts and rules."""

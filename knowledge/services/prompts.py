@@ -1,0 +1,121 @@
+"""Writes to prompt templates: drafts, publishing, rolling back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from inference.chat import ChatMessage
+from inference.prompts.rendering import SAMPLE, PromptSource, prompt_check, prompt_render
+from knowledge.models import PromptTemplate, PromptVersion, Site
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+CONTENT = ("system", "user", "max_tokens", "temperature", "top_p", "repetition_penalty")
+
+
+@transaction.atomic
+def prompt_template_create(
+    *, site: Site | None, role: str, language: str, name: str
+) -> PromptTemplate:
+    """Create a template without versions.
+
+    Raises:
+        ValidationError: there is one for this site, role and language.
+    """
+    template = PromptTemplate(site=site, role=role, language=language, name=name)
+    template.full_clean(exclude=["site"])
+    template.save()
+    return template
+
+
+@transaction.atomic
+def prompt_draft_save(
+    *,
+    template: PromptTemplate,
+    note: str = "",
+    by: AbstractBaseUser | AnonymousUser | None = None,
+    **content: Any,
+) -> PromptVersion:
+    """Write the template's draft: the newest one if it is still a draft, else a new version.
+
+    ``content`` are the values of ``CONTENT``; what is left out keeps the draft's or the model's
+    default. A draft need not render.
+    """
+    unknown = content.keys() - set(CONTENT)
+    if unknown:
+        raise TypeError(f"A prompt version has no {', '.join(sorted(unknown))}.")
+    PromptTemplate.objects.select_for_update().get(pk=template.pk)
+    newest = template.versions.order_by("-number").first()
+    if newest is not None and newest.status == PromptVersion.Status.DRAFT:
+        version = newest
+    else:
+        version = PromptVersion(template=template, number=_number_next(template))
+    for name, value in content.items():
+        setattr(version, name, value)
+    version.note = note
+    version.created_by_id = by.pk if by is not None and by.is_authenticated else None
+    version.full_clean(exclude=["template", "created_by"])
+    version.save()
+    return version
+
+
+@transaction.atomic
+def prompt_publish(*, version: PromptVersion) -> PromptVersion:
+    """Make a version the one that is used; the one published so far is retired.
+
+    Raises:
+        PromptError: it does not render, so nothing changes.
+    """
+    template = PromptTemplate.objects.select_for_update().get(pk=version.template_id)
+    version.refresh_from_db()
+    prompt_check(PromptSource(version.system, version.user))
+    template.versions.filter(status=PromptVersion.Status.PUBLISHED).exclude(pk=version.pk).update(
+        status=PromptVersion.Status.RETIRED
+    )
+    version.status = PromptVersion.Status.PUBLISHED
+    version.published_at = timezone.now()
+    version.save(update_fields=["status", "published_at"])
+    return version
+
+
+@transaction.atomic
+def prompt_rollback(
+    *, version: PromptVersion, by: AbstractBaseUser | AnonymousUser | None = None
+) -> PromptVersion:
+    """Publish an earlier version's text again, as a new version, so that history only grows.
+
+    An unpublished draft stays what it is: the copy gets the next number and is not a draft.
+
+    Raises:
+        PromptError: it does not render (any more).
+    """
+    template = PromptTemplate.objects.select_for_update().get(pk=version.template_id)
+    copy = PromptVersion(
+        template=template,
+        number=_number_next(template),
+        note=f"= v{version.number}",
+        created_by_id=by.pk if by is not None and by.is_authenticated else None,
+        **{name: getattr(version, name) for name in CONTENT},
+    )
+    copy.save()
+    return prompt_publish(version=copy)
+
+
+def prompt_preview(*, system: str, user: str, variables: Mapping[str, object]) -> list[ChatMessage]:
+    """The messages that the model would get; variables that are left out come from a sample.
+
+    Raises:
+        PromptError: why it cannot be rendered.
+    """
+    return prompt_render(PromptSource(system, user), {**SAMPLE, **variables})
+
+
+def _number_next(template: PromptTemplate) -> int:
+    newest: int | None = template.versions.aggregate(newest=Max("number"))["newest"]
+    return (newest or 0) + 1
