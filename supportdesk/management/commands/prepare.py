@@ -13,8 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from inference.errors import WeightsError
 from inference.weights.store import model_ensure
 from knowledge.models import Site
-from knowledge.services.defaults import defaults_ensure
-from knowledge.services.demo import demo_load, demo_origins_add
+from knowledge.services.demo import defaults_ensure, demo_load
 
 
 class Command(BaseCommand):
@@ -33,9 +32,8 @@ class Command(BaseCommand):
             defaults_ensure()
             # Nobody and nothing yet: a first start. The demo that an admin removed stays away.
             if not no_demo and not _in_use():
-                demo_load(origins=_demo_origins())
+                demo_load()
                 call_command("demo_accounts", stdout=self.stdout)
-            demo_origins_add(origins=_demo_origins())
 
     def _weights_prepare(self) -> None:
         for name in (settings.EMBEDDING_MODEL, settings.MODEL):
@@ -47,12 +45,6 @@ class Command(BaseCommand):
     def _progress(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
-
-
-def _demo_origins() -> list[str]:
-    """Where this machine's browsers see the demo shop: every name that the desk answers to."""
-    names = [name for name in settings.ALLOWED_HOSTS if not name.startswith((".", "*"))]
-    return [f"http://{name}:{settings.DEMOSHOP_PORT}" for name in names]
 
 
 def _in_use() -> bool:
