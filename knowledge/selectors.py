@@ -43,9 +43,10 @@ def prompt_published(*, site_id: int, role: str, language: str) -> PublishedProm
 
     ``None`` when neither is published.
     """
-    return _cache.get(
+    prompt: PublishedPrompt | None = _cache.get(
         site_id, ("prompt", role, language), lambda: _prompt_read(site_id, role, language)
     )
+    return prompt
 
 
 def rule_value(rule: Rule) -> matching.Rule:

@@ -1,37 +1,73 @@
-"""The demo shop: a site with entries in two languages, and its removal without a trace."""
+"""What the product ships with: default prompts and rules, and a demo shop.
+
+Read from ``knowledge/defaults/``:
+
+- ``prompts.toml``: ``[[prompt]]`` with role, language, name, system, user, max_tokens, temperature,
+  top_p, repetition_penalty;
+- ``rules.toml``: ``[[rule]]`` with name, language ("" is any), trigger, priority, keywords_any,
+  keywords_all (lists), pattern, action, reply;
+- ``demo_site.toml``: ``[site]`` with the fields of a site;
+- ``demo_entries.<language>.toml``: ``[[entry]]`` with question, answer, keywords, phrasings (lists).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tomllib
+from pathlib import Path
+from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 
-from knowledge.models import Entry, Language, Site
-from knowledge.services.defaults import defaults_read
+from knowledge.models import Entry, Language, PromptTemplate, Rule, Site
 from knowledge.services.entries import entry_create
+from knowledge.services.prompts import CONTENT, prompt_draft_save, prompt_publish
+from knowledge.services.rules import rule_create
 from knowledge.services.sites import site_create, site_update
+
+DEFAULTS_DIR: Final = Path(__file__).resolve().parent.parent / "defaults"
 
 
 @transaction.atomic
-def demo_load(*, origins: Iterable[str]) -> Site:
-    """Create the demo site, open to ``origins``, with its published entries.
+def defaults_ensure() -> None:
+    """Create the default prompts and rules that are missing, and keep the demo shop reachable.
 
-    Raises:
-        ValidationError: an origin is none.
+    A template that exists for every site is left alone, whatever became of its text. Default
+    rules are created once, together: one that an administrator deleted does not come back.
     """
-    site = site_create(
-        is_demo=True,
-        allowed_origins="\n".join(origins),
-        **defaults_read("demo_site.toml")["site"],
-    )
+    for values in _table("prompts.toml")["prompt"]:
+        identity = {"site": None, "role": values["role"], "language": values["language"]}
+        template, created = PromptTemplate.objects.get_or_create(
+            **identity, defaults={"name": values["name"]}
+        )
+        if created:
+            content = {name: values[name] for name in CONTENT if name in values}
+            prompt_publish(version=prompt_draft_save(template=template, **content))
+    if not Rule.objects.filter(is_default=True).exists():
+        for values in _table("rules.toml")["rule"]:
+            rule_create(is_default=True, **_rule_values(values))
+    for site in Site.objects.filter(is_demo=True):
+        missing = [origin for origin in demo_origins() if origin not in site.origins]
+        if missing:
+            site_update(site=site, allowed_origins="\n".join([*site.origins, *missing]))
+
+
+@transaction.atomic
+def demo_load() -> Site:
+    """Create the demo shop with its entries; the one there is, if there is one."""
+    existing = Site.objects.filter(is_demo=True).order_by("pk").first()
+    if existing is not None:
+        return existing
+    values = _table("demo_site.toml")["site"]
+    site = site_create(is_demo=True, allowed_origins="\n".join(demo_origins()), **values)
     for language in Language.values:
-        for values in defaults_read(f"demo_entries.{language}.toml")["entry"]:
+        for entry in _table(f"demo_entries.{language}.toml")["entry"]:
             entry_create(
                 site=site,
-                question=values["question"],
-                answer=values["answer"],
-                keywords=", ".join(values.get("keywords", [])),
-                phrasings=values.get("phrasings", []),
+                question=entry["question"],
+                answer=entry["answer"],
+                keywords=", ".join(entry.get("keywords", ())),
+                phrasings=entry.get("phrasings", ()),
                 language=language,
                 status=Entry.Status.PUBLISHED,
                 is_demo=True,
@@ -40,17 +76,27 @@ def demo_load(*, origins: Iterable[str]) -> Site:
 
 
 @transaction.atomic
-def demo_origins_add(*, origins: Iterable[str]) -> None:
-    """Let the demo shop be shown from these origins too, for example after a change of port."""
-    for site in Site.objects.filter(is_demo=True):
-        missing = [origin for origin in origins if origin not in site.origins]
-        if missing:
-            site_update(site=site, allowed_origins="\n".join([*site.origins, *missing]))
-
-
-@transaction.atomic
 def demo_remove() -> None:
-    """Remove the demo site with its entries, visitors and conversations, and demo entries of
-    other sites; prompts and rules stay."""
-    Entry.objects.filter(is_demo=True).delete()
+    """Delete the demo shop with its entries and conversations. Prompts and rules stay."""
     Site.objects.filter(is_demo=True).delete()
+    Entry.objects.filter(is_demo=True).delete()
+
+
+def demo_origins() -> list[str]:
+    """Where the demo shop can be opened: its port under every name of this machine we know."""
+    names = ["127.0.0.1", "localhost"]
+    named = [settings.HOST, *settings.ALLOWED_HOSTS]
+    names += [name for name in named if name not in ("0.0.0.0", "::", "*") and name[:1] != "."]  # noqa: S104
+    hosts = dict.fromkeys(f"[{n.strip('[]')}]" if ":" in n else n.lower() for n in names)
+    port = settings.DEMOSHOP_PORT
+    return [f"http://{host}" if port == 80 else f"http://{host}:{port}" for host in hosts]
+
+
+def _rule_values(values: dict[str, Any]) -> dict[str, Any]:
+    lists = {name: "\n".join(values.get(name, ())) for name in ("keywords_any", "keywords_all")}
+    return {**values, **lists}
+
+
+def _table(name: str) -> dict[str, Any]:
+    with (DEFAULTS_DIR / name).open("rb") as file:
+        return tomllib.load(file)
