@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxLengthValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -61,7 +61,9 @@ class Site(models.Model):
         _("identity secret"),
         max_length=128,
         blank=True,
-        help_text=_("Signs the identity tokens (HS256) of customers who are logged in to the shop."),
+        help_text=_(
+            "Signs the identity tokens (HS256) of customers who are logged in to the shop."
+        ),
     )
     identity_secret_previous = models.CharField(
         _("previous identity secret"),
@@ -112,7 +114,11 @@ class Entry(models.Model):
     )
     question = models.CharField(_("question"), max_length=500)
     answer = models.TextField(
-        _("answer"), max_length=8000, help_text=_("Markdown. Sent word for word when it fits.")
+        _("answer"),
+        max_length=8000,
+        # max_length of a text field binds forms only.
+        validators=[MaxLengthValidator(8000)],
+        help_text=_("Markdown. Sent word for word when it fits."),
     )
     keywords = models.CharField(
         _("keywords"),
@@ -237,7 +243,10 @@ class PromptVersion(models.Model):
         RETIRED = "retired", _("Retired")
 
     template = models.ForeignKey(
-        PromptTemplate, on_delete=models.CASCADE, related_name="versions", verbose_name=_("template")
+        PromptTemplate,
+        on_delete=models.CASCADE,
+        related_name="versions",
+        verbose_name=_("template"),
     )
     number = models.PositiveIntegerField(_("version"), editable=False)
     status = models.CharField(
@@ -246,12 +255,18 @@ class PromptVersion(models.Model):
     system = models.TextField(
         _("instructions"),
         max_length=8000,
-        help_text=_("Fixed instructions (Jinja2). Keep what changes from question to question below."),
+        validators=[MaxLengthValidator(8000)],
+        help_text=_(
+            "Fixed instructions (Jinja2). Keep what changes from question to question below."
+        ),
     )
     user = models.TextField(
         _("message"),
         max_length=8000,
-        help_text=_("Jinja2 with passages, history, question, current_time, user_region, shop_name."),
+        validators=[MaxLengthValidator(8000)],
+        help_text=_(
+            "Jinja2 with passages, history, question, current_time, user_region, shop_name."
+        ),
     )
     max_tokens = models.PositiveIntegerField(
         _("most tokens"), default=160, validators=[MinValueValidator(1)]
@@ -276,7 +291,9 @@ class PromptVersion(models.Model):
         verbose_name_plural = _("prompt versions")
         ordering = ["template", "-number"]
         constraints = [
-            models.UniqueConstraint(fields=["template", "number"], name="prompt_version_number_once"),
+            models.UniqueConstraint(
+                fields=["template", "number"], name="prompt_version_number_once"
+            ),
             models.UniqueConstraint(
                 fields=["template"],
                 condition=models.Q(status="published"),
@@ -310,7 +327,9 @@ class Rule(models.Model):
     )
     name = models.CharField(_("name"), max_length=120)
     priority = models.IntegerField(
-        _("priority"), default=100, help_text=_("The rule with the smallest number that matches wins.")
+        _("priority"),
+        default=100,
+        help_text=_("The rule with the smallest number that matches wins."),
     )
     language = models.CharField(
         _("language"), max_length=16, choices=AnyLanguage.choices, blank=True, default=""
@@ -319,10 +338,14 @@ class Rule(models.Model):
         _("when"), max_length=16, choices=Trigger.choices, default=Trigger.BEFORE
     )
     keywords_any = models.TextField(
-        _("any of these words"), blank=True, help_text=_("One word or phrase a line; one is enough.")
+        _("any of these words"),
+        blank=True,
+        help_text=_("One word or phrase a line; one is enough."),
     )
     keywords_all = models.TextField(
-        _("all of these words"), blank=True, help_text=_("One word or phrase a line; all must occur.")
+        _("all of these words"),
+        blank=True,
+        help_text=_("One word or phrase a line; all must occur."),
     )
     pattern = models.CharField(
         _("pattern"),
@@ -331,7 +354,11 @@ class Rule(models.Model):
         help_text=_("A regular expression (RE2 syntax), searched in the message."),
     )
     reply = models.TextField(
-        _("reply"), max_length=4000, blank=True, help_text=_("Jinja2 with shop_name, user_region, current_time, question.")
+        _("reply"),
+        max_length=4000,
+        validators=[MaxLengthValidator(4000)],
+        blank=True,
+        help_text=_("Jinja2 with shop_name, user_region, current_time, question."),
     )
     action = models.CharField(
         _("action"), max_length=16, choices=Action.choices, default=Action.REPLY

@@ -29,7 +29,8 @@ def prompt_template_create(
         ValidationError: there is one for this site, role and language.
     """
     template = PromptTemplate(site=site, role=role, language=language, name=name)
-    template.full_clean(exclude=["site"])
+    # With the site, or the constraint of one template for each role would not be looked at.
+    template.full_clean()
     template.save()
     return template
 
