@@ -226,8 +226,13 @@ class PromptTemplate(models.Model):
             models.UniqueConstraint(
                 fields=["site", "role", "language"],
                 name="prompt_once_per_site_role_language",
-                nulls_distinct=False,
-            )
+            ),
+            # Templates of every site have no site, and SQLite takes two NULLs for different.
+            models.UniqueConstraint(
+                fields=["role", "language"],
+                condition=models.Q(site=None),
+                name="prompt_once_per_role_language",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -157,7 +157,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='prompttemplate',
-            constraint=models.UniqueConstraint(fields=('site', 'role', 'language'), name='prompt_once_per_site_role_language', nulls_distinct=False),
+            constraint=models.UniqueConstraint(fields=('site', 'role', 'language'), name='prompt_once_per_site_role_language'),
+        ),
+        migrations.AddConstraint(
+            model_name='prompttemplate',
+            constraint=models.UniqueConstraint(condition=models.Q(('site', None)), fields=('role', 'language'), name='prompt_once_per_role_language'),
         ),
         migrations.AddIndex(
             model_name='entry',

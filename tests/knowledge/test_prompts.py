@@ -1,8 +1,9 @@
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
 from inference.errors import PromptError
-from knowledge.models import PromptVersion
+from knowledge.models import PromptTemplate, PromptVersion
 from knowledge.selectors import prompt_published
 from knowledge.services.prompts import (
     prompt_draft_save,
@@ -78,6 +79,11 @@ def test_rolling_back_publishes_a_copy_and_keeps_the_draft(template):
 def test_there_is_one_template_for_a_role_and_language(template):
     with pytest.raises(ValidationError):
         prompt_template_create(site=None, role="answer", language="en", name="Again")
+
+
+def test_the_database_itself_keeps_general_templates_single(template):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PromptTemplate.objects.create(site=None, role="answer", language="en", name="Again")
 
 
 def test_a_preview_takes_missing_variables_from_a_sample():
