@@ -1,0 +1,301 @@
+"""The search index of one site: an immutable snapshot that any number of questions may read.
+
+The entries lie in parts. Up to some thousands of texts there is one part, and a change builds it
+anew. Beyond that the large part stays and what changed since goes into a second, small part, so
+that one changed entry is found within a second among 100,000 texts; the parts are joined when the
+small one has grown. Vectors are kept apart, by text, and never move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge.retrieval.calibration import HYBRID, KEYWORDS, LANGUAGE_BONUS, Calibration
+from knowledge.retrieval.entries import IndexedEntry
+from knowledge.retrieval.features import LEAD_MOST, asked_share, cosine_scaled, text_bare
+from knowledge.retrieval.keywords import KeywordPart, keyword_scores, search_terms
+from knowledge.retrieval.passages import Passage
+from knowledge.retrieval.vectors import (
+    QUESTION,
+    WHOLE,
+    EmbeddedText,
+    TextHash,
+    VectorTable,
+    text_hash,
+)
+
+Floats = NDArray[np.float32]
+
+# Entries of a part that is simply built anew (about 0.2 s), and the share of the large part that
+# the small one may reach before both are joined.
+_WHOLE_MOST = 2000
+_SMALL_SHARE = 0.05
+# Entries that are looked at closely, of those that the cheap features rank first.
+_CLOSE_MOST = 24
+
+
+class IndexPart:
+    """Some entries with their keyword index and the hashes of their texts."""
+
+    def __init__(self, entries: Sequence[IndexedEntry]) -> None:
+        self.entries = tuple(entries)
+        self.keywords = KeywordPart(
+            [
+                [term for text in (*entry.questions, entry.keywords) for term in search_terms(text)]
+                for entry in self.entries
+            ],
+            [search_terms(entry.answer) for entry in self.entries],
+        )
+        questions = [
+            text_hash(text, QUESTION) for entry in self.entries for text in entry.questions
+        ]
+        self.question_hashes: list[TextHash] = questions
+        self.whole_hashes = [text_hash(entry.whole, WHOLE) for entry in self.entries]
+        counts = [len(entry.questions) for entry in self.entries]
+        # Where each entry's questions begin in question_hashes, for reduceat.
+        self.question_starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.intp)
+
+    @cached_property
+    def rows(self) -> dict[int, int]:
+        """The row of each entry in this part, by its id."""
+        return {entry.entry_id: row for row, entry in enumerate(self.entries)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    """Cheap features of every entry; NaN cosines where a vector is missing."""
+
+    question_bm25: Floats
+    answer_bm25: Floats
+    found_question: Floats
+    found: Floats
+    question_cosine: Floats
+    whole_cosine: Floats
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry that was looked at closely, with its features by name."""
+
+    entry: IndexedEntry
+    features: Mapping[str, float]
+    exact: bool
+    cosine: float | None
+
+
+class SiteIndex:
+    """The published entries of a site, searchable."""
+
+    def __init__(self, parts: Sequence[IndexPart], live: Mapping[int, IndexedEntry]) -> None:
+        self._parts = tuple(parts)
+        self._live = live
+        self._is_live = np.fromiter(
+            (live.get(e.entry_id) is e for part in parts for e in part.entries), dtype=bool
+        )
+
+    @classmethod
+    def built(
+        cls, entries: Mapping[int, IndexedEntry], before: SiteIndex | None = None
+    ) -> SiteIndex:
+        """An index of these entries; parts of the one before are used again where that pays."""
+        if before is not None and len(before._parts) and len(entries) > _WHOLE_MOST:
+            large = before._parts[0]
+            rows = large.rows
+            small = [
+                entry
+                for pk, entry in entries.items()
+                if pk not in rows or large.entries[rows[pk]] is not entry
+            ]
+            if not small:
+                return cls([large], entries)
+            if len(small) <= max(_WHOLE_MOST, int(_SMALL_SHARE * len(large.entries))):
+                return cls([large, IndexPart(small)], entries)
+        return cls([IndexPart(list(entries.values()))] if entries else [], entries)
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def texts(self) -> dict[TextHash, EmbeddedText]:
+        """Every text that wants a vector: questions first, for they find most."""
+        texts: dict[TextHash, EmbeddedText] = {}
+        for entry in self._live.values():
+            for question in entry.questions:
+                texts[text_hash(question, QUESTION)] = EmbeddedText(question, QUESTION)
+        for entry in self._live.values():
+            if entry.answer:
+                texts[text_hash(entry.whole, WHOLE)] = EmbeddedText(entry.whole, WHOLE)
+        return texts
+
+    def search(
+        self,
+        text: str,
+        *,
+        language: str,
+        vector: Floats | None = None,
+        table: VectorTable | None = None,
+        limit: int = 4,
+    ) -> list[Passage]:
+        """Passages for a question, best first.
+
+        ``vector`` is the question's, of length 1, and ``table`` has the texts' vectors; entries
+        without vectors are judged by their words alone.
+        """
+        ranked = sorted(
+            (
+                (_rank(candidate, language), candidate)
+                for candidate in self.candidates(text, vector=vector, table=table)
+            ),
+            key=lambda pair: (-pair[0], pair[1].entry.entry_id),
+        )
+        passages = []
+        for rank, candidate in ranked[:limit]:
+            others = [
+                other_rank for other_rank, other in ranked if not _same_answer(other, candidate)
+            ]
+            passages.append(_passage(candidate, rank, max(others, default=None)))
+        return passages
+
+    def candidates(
+        self, text: str, *, vector: Floats | None = None, table: VectorTable | None = None
+    ) -> list[Candidate]:
+        """The entries that the cheap features rank first, with all of their features."""
+        if not self._live:
+            return []
+        terms = list(dict.fromkeys(search_terms(text)))
+        signals = self._signals(terms, vector, table)
+        entries = [entry for part in self._parts for entry in part.entries]
+        bare = text_bare(text)
+        has_vectors = ~np.isnan(signals.question_cosine)
+        mean = float(signals.question_cosine[has_vectors].mean()) if has_vectors.any() else 0.0
+        found = []
+        for row in self._first(signals, has_vectors):
+            entry = entries[row]
+            features = {
+                "question_bm25": float(signals.question_bm25[row]),
+                "answer_bm25": float(signals.answer_bm25[row]),
+                "found_question": float(signals.found_question[row]),
+                "found": float(signals.found[row]),
+                "asked": max(
+                    asked_share(signals.weights, question, signals.weights)
+                    for question in entry.questions
+                )
+                if signals.weights
+                else 0.0,
+            }
+            cosine = None
+            if has_vectors[row]:
+                features["question_cosine"] = float(signals.question_cosine[row])
+                features["whole_cosine"] = float(np.nan_to_num(signals.whole_cosine[row]))
+                features["mean_cosine"] = mean
+                cosine = features["question_cosine"]
+            exact = bool(bare) and any(bare == text_bare(question) for question in entry.questions)
+            found.append(Candidate(entry, features, exact, cosine))
+        return found
+
+    def _signals(
+        self, terms: Sequence[str], vector: Floats | None, table: VectorTable | None
+    ) -> _Signals:
+        words = keyword_scores([part.keywords for part in self._parts], terms)
+        question_cosine = np.full(len(self._is_live), np.nan, dtype=np.float32)
+        whole_cosine = question_cosine.copy()
+        if vector is not None and table is not None and len(table):
+            matrix = table.matrix
+            # One more for the row -1 of texts without a vector.
+            cosines = np.full(len(matrix) + 1, np.nan, dtype=np.float32)
+            if matrix.shape[1] == len(vector):
+                cosines[:-1] = cosine_scaled(matrix @ vector)
+            start = 0
+            for part in self._parts:
+                end = start + len(part.entries)
+                rows = table.rows_of(part.question_hashes)
+                rows[rows >= len(matrix)] = -1  # came after the view was taken
+                # fmax: a missing phrasing does not hide the others
+                question_cosine[start:end] = np.fmax.reduceat(cosines[rows], part.question_starts)
+                rows = table.rows_of(part.whole_hashes)
+                rows[rows >= len(matrix)] = -1
+                whole_cosine[start:end] = cosines[rows]
+                start = end
+        return _Signals(
+            question_bm25=words.question,
+            answer_bm25=words.answer,
+            found_question=words.found_question,
+            found=words.found,
+            question_cosine=question_cosine,
+            whole_cosine=whole_cosine,
+            weights=words.weights,
+        )
+
+    def _first(self, signals: _Signals, has_vectors: NDArray[np.bool_]) -> list[int]:
+        """Rows of the entries to look at closely."""
+        chosen: set[int] = set()
+        by_words = _cheap_rank(KEYWORDS, signals)
+        for score, eligible in (
+            (by_words, self._is_live & (signals.found > 0)),
+            (_cheap_rank(HYBRID, signals), self._is_live & has_vectors),
+        ):
+            rows = np.flatnonzero(eligible)
+            if len(rows) > _CLOSE_MOST:
+                best = np.argpartition(-score[rows], _CLOSE_MOST - 1)[:_CLOSE_MOST]
+                rows = rows[best]
+            chosen.update(rows.tolist())
+        return sorted(chosen)
+
+
+def _cheap_rank(calibration: Calibration, signals: _Signals) -> Floats:
+    total = np.zeros(len(signals.found), dtype=np.float32)
+    for name, weight in calibration.rank.items():
+        if name != "asked":
+            total += np.float32(weight) * np.nan_to_num(getattr(signals, name))
+    return total
+
+
+def _rank(candidate: Candidate, language: str) -> float:
+    rank = _calibration(candidate).rank_of(candidate.features)
+    if candidate.exact:
+        rank += LEAD_MOST
+    return rank + (LANGUAGE_BONUS if candidate.entry.language == language else 0.0)
+
+
+def _calibration(candidate: Candidate) -> Calibration:
+    return KEYWORDS if candidate.cosine is None else HYBRID
+
+
+def _same_answer(one: Candidate, other: Candidate) -> bool:
+    return one.entry is other.entry or one.entry.answer == other.entry.answer
+
+
+def _passage(candidate: Candidate, rank: float, next_rank: float | None) -> Passage:
+    entry, calibration = candidate.entry, _calibration(candidate)
+    lead = LEAD_MOST if next_rank is None else min(rank - next_rank, LEAD_MOST)
+    return Passage(
+        id=f"E{entry.entry_id}",
+        entry_id=entry.entry_id,
+        revision=entry.revision,
+        question=entry.question,
+        answer=entry.answer,
+        language=entry.language,
+        score=calibration.score_of(rank),
+        probability=calibration.probability_of(
+            {**candidate.features, "lead": lead}, exact=candidate.exact
+        ),
+        keyword_score=candidate.features["question_bm25"],
+        vector_score=candidate.cosine,
+    )
+
+
+def texts_missing(
+    texts: Mapping[TextHash, EmbeddedText], table: VectorTable
+) -> dict[TextHash, EmbeddedText]:
+    """The texts that have no vector yet."""
+    return {key: text for key, text in texts.items() if key not in table}
+
+
+def entries_by_id(entries: Iterable[IndexedEntry]) -> dict[int, IndexedEntry]:
+    """Entries by their id, as :meth:`SiteIndex.built` takes them."""
+    return {entry.entry_id: entry for entry in entries}

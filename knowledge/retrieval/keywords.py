@@ -1,0 +1,150 @@
+"""Keyword search: BM25 over the words of questions and of answers.
+
+BM25: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009, in Lucene's variant
+(Kamphuis et al., ECIR 2020). bm25s scores every word of every text when the index is built; a
+query adds up columns of that sparse matrix.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.text.normalisation import text_normalise
+from inference.text.segmentation import terms_of
+
+Floats = NDArray[np.float32]
+
+# Robertson's defaults; questions are short, so their length says little about them.
+_K1 = 1.2
+_B_QUESTION = 0.4
+_B_ANSWER = 0.75
+
+
+_HAN_RUN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+")
+
+
+def search_terms(text: str) -> list[str]:
+    """What a text is found by: its terms, and each Chinese character and pair of characters.
+
+    Characters and pairs find what the segmenter cut differently in question and entry; on four
+    public sets of questions they raised the share of right first hits by 4 to 8 points.
+    """
+    if not text:
+        return []
+    terms = terms_of(text)
+    for run in _HAN_RUN.findall(text_normalise(text)):
+        terms.extend(run)
+        terms.extend(run[start : start + 2] for start in range(len(run) - 1))
+    return terms
+
+
+class KeywordField:
+    """BM25 over one field of some entries; ``documents`` holds a list of terms for each."""
+
+    def __init__(self, documents: Sequence[list[str]], *, b: float) -> None:
+        self._count = len(documents)
+        self._columns: dict[str, int] = {}
+        if any(documents):
+            index = bm25s.BM25(k1=_K1, b=b, method="lucene")
+            index.index(documents, create_empty_token=False, show_progress=False)
+            self._columns = index.vocab_dict
+            self._matrix: dict[str, Any] = index.scores
+
+    def frequency(self, term: str) -> int:
+        """Entries whose field has the term."""
+        column = self._columns.get(term)
+        if column is None:
+            return 0
+        starts = self._matrix["indptr"]
+        return int(starts[column + 1] - starts[column])
+
+    def column(self, term: str) -> tuple[NDArray[np.int32], Floats]:
+        """Rows of the entries that have the term, and what it adds to their score at idf 1."""
+        column = self._columns.get(term)
+        if column is None:
+            return _NO_ROWS, _NO_SCORES
+        start, end = self._matrix["indptr"][column : column + 2]
+        # The part's own idf is taken out again: a part of few entries knows little of how rare a
+        # word is, and the parts' scores must be comparable.
+        own = idf(int(end - start), self._count)
+        return self._matrix["indices"][start:end], self._matrix["data"][start:end] / own
+
+
+_NO_ROWS = np.empty(0, dtype=np.int32)
+_NO_SCORES = np.empty(0, dtype=np.float32)
+
+
+def idf(frequency: int, count: int) -> float:
+    """How much a term tells that ``frequency`` of ``count`` documents have (Lucene's formula)."""
+    return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordScores:
+    """Signals for every entry, each an array of their number.
+
+    ``question`` and ``answer`` are BM25 scores divided by what a text of average length with every
+    word of the query would get; ``found_question`` and ``found`` are the shares of the query's
+    words, weighted by idf, that the question's field or any field has.
+    """
+
+    question: Floats
+    answer: Floats
+    found_question: Floats
+    found: Floats
+    weights: Mapping[str, float]
+    """The idf of each term of the query."""
+
+
+class KeywordPart:
+    """The keyword index of some entries of a site."""
+
+    def __init__(self, questions: Sequence[list[str]], answers: Sequence[list[str]]) -> None:
+        self.count = len(questions)
+        self.question = KeywordField(questions, b=_B_QUESTION)
+        self.answer = KeywordField(answers, b=_B_ANSWER)
+
+
+def keyword_scores(parts: Sequence[KeywordPart], terms: Sequence[str]) -> KeywordScores:
+    """Score a query's terms against the parts of an index, in their order."""
+    count = sum(part.count for part in parts)
+    question, answer, found_question, found = (np.zeros(count, np.float32) for _ in range(4))
+    weights: dict[str, float] = {}
+    question_mass = answer_mass = 0.0
+    for term in dict.fromkeys(terms):
+        in_questions = sum(part.question.frequency(term) for part in parts)
+        in_answers = sum(part.answer.frequency(term) for part in parts)
+        question_idf = idf(in_questions, count)
+        answer_idf = idf(in_answers, count)
+        weight = idf(max(in_questions, in_answers), count)
+        question_mass += question_idf
+        answer_mass += answer_idf
+        weights[term] = weight
+        start = 0
+        for part in parts:
+            rows, scores = part.question.column(term)
+            rows = rows + start
+            question[rows] += scores * np.float32(question_idf)
+            found_question[rows] += np.float32(weight)
+            other_rows, scores = part.answer.column(term)
+            other_rows = other_rows + start
+            answer[other_rows] += scores * np.float32(answer_idf)
+            found[np.union1d(rows, other_rows)] += np.float32(weight)
+            start += part.count
+    mass = sum(weights.values())
+    once = 1.0 / (1.0 + _K1)  # a word once in a text of average length, at idf 1
+    return KeywordScores(
+        question=question / np.float32(max(question_mass * once, 1e-9)),
+        answer=answer / np.float32(max(answer_mass * once, 1e-9)),
+        found_question=found_question / np.float32(max(mass, 1e-9)),
+        found=found / np.float32(max(mass, 1e-9)),
+        weights=weights,
+    )

@@ -1,0 +1,212 @@
+"""Finds the entries that answer a question."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Final, ParamSpec, TypeVar
+
+import numpy as np
+from django.conf import settings
+from django.db import close_old_connections
+from numpy.typing import NDArray
+
+from inference.chat import EmbeddingClient
+from inference.errors import EngineError
+from knowledge.retrieval.entries import NOTHING_READ, EntriesRead, entries_read, revision_read
+from knowledge.retrieval.index import SiteIndex, texts_missing
+from knowledge.retrieval.passages import Passage, Retrieval
+from knowledge.retrieval.vectors import (
+    EmbeddedText,
+    TextHash,
+    VectorTable,
+    vectors_read,
+    vectors_store,
+)
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Floats = NDArray[np.float32]
+
+# Seconds that a question waits for its own vector, and for the vectors of entries that have just
+# been saved; then it is answered by keywords.
+QUERY_SECONDS: Final = 1.0
+CATCH_UP_SECONDS: Final = 1.5
+# Up to so many new texts a question waits for; more are an import, which takes minutes.
+CATCH_UP_TEXTS: Final = 32
+# Texts in one request to the encoder, and its time limit: a long text takes about 0.1 s.
+BATCH_TEXTS: Final = 16
+BATCH_SECONDS: Final = 30.0
+# Seconds for which an encoder that failed is not asked again.
+ENCODER_PAUSE: Final = 2.0
+
+
+@dataclass(slots=True)
+class _Site:
+    """What a process keeps of a site."""
+
+    read: EntriesRead = NOTHING_READ
+    index: SiteIndex = field(default_factory=lambda: SiteIndex([], {}))
+    table: VectorTable = field(default_factory=VectorTable)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    embedding: asyncio.Task[None] | None = None
+    missing: Mapping[TextHash, EmbeddedText] = field(default_factory=dict)
+
+
+class Retriever:
+    """Searches the published entries of sites; one for each process and event loop.
+
+    Before each question one row tells whether the site's knowledge has changed; if so, what
+    changed is read and indexed first, once, however many questions wait. Vectors of new texts are
+    computed in the background. Database and arrays are worked on in threads.
+
+    ``encoder`` None: keywords alone.
+    """
+
+    def __init__(
+        self, encoder: EmbeddingClient | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._encoder = encoder
+        self._clock = clock
+        self._encoder_asked_from = clock()
+        self._sites: dict[int, _Site] = {}
+        # Two, so that a question does not wait for the index of another site.
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="retrieval")
+
+    async def retrieve(
+        self, *, site_id: int, text: str, language: str, limit: int = 4
+    ) -> Retrieval:
+        """The entries that may answer ``text``, best first, at most ``limit``.
+
+        Entries in the customer's ``language`` come before equally good ones in the other. Without
+        the encoder the keywords decide alone; that is no error.
+        """
+        started = self._clock()
+        site, vector = await asyncio.gather(self._current(site_id), self._query_vector(text))
+        passages: list[Passage] = await self._run(
+            site.index.search,
+            text,
+            language=language,
+            vector=vector,
+            table=site.table,
+            limit=limit,
+        )
+        hybrid = vector is not None and len(site.table) > 0
+        return Retrieval(
+            passages=tuple(passages),
+            method="hybrid" if hybrid else "keywords",
+            milliseconds=1000.0 * (self._clock() - started),
+        )
+
+    async def refresh(self, site_id: int) -> None:
+        """Bring a site's index up to date, so that the first question need not wait for it."""
+        await self._current(site_id)
+
+    async def settle(self, site_id: int) -> None:
+        """Bring a site's index up to date and wait until its vectors are computed (commands)."""
+        site = await self._current(site_id)
+        if site.embedding is not None:
+            await asyncio.wait([site.embedding])
+
+    async def aclose(self) -> None:
+        """Stop embedding in the background."""
+        tasks = [site.embedding for site in self._sites.values() if site.embedding is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False)
+
+    async def _current(self, site_id: int) -> _Site:
+        """The site, its index at least as new as this call."""
+        site = self._sites.get(site_id)
+        if site is None:
+            site = self._sites[site_id] = _Site()
+        # The row is read outside the lock: an unchanged site needs no turn in the line. Who waited
+        # for another's build looks again, for its own change may have come after that began.
+        if await self._run(revision_read, site_id) != site.read.revision:
+            async with site.lock:
+                if await self._run(revision_read, site_id) != site.read.revision:
+                    await self._rebuild(site_id, site)
+        await self._catch_up(site)
+        return site
+
+    async def _rebuild(self, site_id: int, site: _Site) -> None:
+        read = await self._run(entries_read, site_id, site.read)
+        index = await self._run(SiteIndex.built, read.entries, site.index)
+        if self._encoder is not None:
+            texts = index.texts()
+            if len(site.table) > 2 * len(texts) + BATCH_TEXTS:
+                site.table = await self._run(site.table.kept, texts.keys())
+            missing = texts_missing(texts, site.table)
+            stored = await self._run(vectors_read, settings.EMBEDDING_MODEL, list(missing))
+            site.table.add(stored)
+            site.missing = texts_missing(missing, site.table)
+        # Both at once, between two awaits: no question sees one without the other.
+        site.index, site.read = index, read
+
+    async def _catch_up(self, site: _Site) -> None:
+        """See to it that missing vectors are computed; wait for them if they are few."""
+        if not site.missing or self._encoder is None or not self._encoder_is_due():
+            return
+        if site.embedding is None or site.embedding.done():
+            site.embedding = asyncio.create_task(self._embed_missing(site, self._encoder))
+        if len(site.missing) <= CATCH_UP_TEXTS:
+            # wait() leaves the task alone when the time is over or this question is cancelled.
+            await asyncio.wait([site.embedding], timeout=CATCH_UP_SECONDS)
+
+    async def _embed_missing(self, site: _Site, encoder: EmbeddingClient) -> None:
+        while site.missing:
+            kind = next(iter(site.missing.values())).kind
+            alike = ((key, item.text) for key, item in site.missing.items() if item.kind == kind)
+            batch = dict(islice(alike, BATCH_TEXTS))
+            try:
+                vectors = await encoder.embed(
+                    list(batch.values()), kind=kind, timeout=BATCH_SECONDS
+                )
+            except EngineError as error:
+                self._encoder_failed(error)
+                return  # the next question after the pause begins again
+            added = dict(zip(batch, vectors, strict=True))
+            site.table.add(added)
+            site.missing = texts_missing(site.missing, site.table)
+            await self._run(vectors_store, settings.EMBEDDING_MODEL, added)
+
+    async def _query_vector(self, text: str) -> Floats | None:
+        if self._encoder is None or not self._encoder_is_due() or not text.strip():
+            return None
+        try:
+            vectors = await self._encoder.embed([text], kind="query", timeout=QUERY_SECONDS)
+        except EngineError as error:
+            self._encoder_failed(error)
+            return None
+        vector: Floats = vectors[0]
+        return vector
+
+    def _encoder_is_due(self) -> bool:
+        return self._clock() >= self._encoder_asked_from
+
+    def _encoder_failed(self, error: EngineError) -> None:
+        # A hung encoder would cost every question its QUERY_SECONDS.
+        self._encoder_asked_from = self._clock() + ENCODER_PAUSE
+        logger.warning("The encoder is away, keywords stand in: %s", error)
+
+    async def _run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in a thread; the work goes on when the caller is cancelled."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, partial(_with_connection, function, *args, **kwargs)
+        )
+
+
+def _with_connection(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    # These threads serve no request, whose end would drop broken and outworn connections.
+    close_old_connections()
+    return function(*args, **kwargs)
