@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from conversations.errors import ConversationError
 from conversations.limits import SlidingWindow
 from conversations.runner import TurnRunner
 from conversations.switchboard import Switchboard
@@ -51,7 +52,7 @@ class Desk:
     async def start(self) -> None:
         """Start to run turns and to listen; call once, on the event loop."""
         await self.runner.start()
-        for work in (self.switchboard.listen(), self.switchboard.poll()):
+        for work in (self.switchboard.listen(), self.switchboard.poll(), self._warm()):
             self._task(work)
 
     async def drain(self, seconds: float) -> None:
@@ -79,6 +80,10 @@ class Desk:
         """A message with its turn was stored: show it and work on it."""
         self.switchboard.wake(conversation_id)
         self.runner.wake()
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(ConversationError):  # the first question does it then
+            await self.engines.warm()
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
+from conversations.errors import Unavailable
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
 from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
@@ -19,13 +22,18 @@ from conversations.ladder.lookup import Lookup
 from conversations.ladder.ports import Knowledge
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.lanes import READS
+from conversations.selectors import sites_active
 from inference.chat import ChatClient, EmbeddingClient
 from inference.client import OpenAIChatClient, OpenAIEmbeddingClient
+from inference.errors import EngineError
 from inference.rules.matching import RuleSet
 from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
 from knowledge.retrieval.passages import Retrieval
 from knowledge.retrieval.search import Retriever
 from knowledge.selectors import PublishedPrompt, prompt_published, rules_enabled
+
+_WARM_SECONDS = 10.0
+_WARM_PAUSE_SECONDS = 1.0
 
 
 class SiteKnowledge:
@@ -41,7 +49,22 @@ class SiteKnowledge:
         return await READS.run(prompt_published, site_id=site_id, role="answer", language=language)
 
     async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
-        return await self._retriever.retrieve(site_id=site_id, text=text, language=language)
+        try:
+            return await self._retriever.retrieve(site_id=site_id, text=text, language=language)
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable from error
+
+    async def refresh(self, *, site_id: int) -> None:
+        """Index a site, so that its first question need not wait for it."""
+        await self._retriever.refresh(site_id)
+
+    async def settle(self, *, site_id: int) -> None:
+        """Index a site and wait for all of its vectors."""
+        await self._retriever.settle(site_id)
+
+    async def aclose(self) -> None:
+        """Stop what retrieval does in the background."""
+        await self._retriever.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +73,24 @@ class Engines:
 
     ladder: Ladder
     chat: ChatClient
-    encoder: EmbeddingClient | None
+    encoder: EmbeddingClient | None = None
+    knowledge: SiteKnowledge | None = None
+
+    async def warm(self) -> None:
+        """Make connections and indexes before the first question needs them; best effort."""
+        while self.encoder is not None:
+            try:
+                await self.encoder.embed(["warm"], kind="query", timeout=_WARM_SECONDS)
+                break
+            except EngineError:
+                await asyncio.sleep(_WARM_PAUSE_SECONDS)
+        if self.knowledge is not None:
+            for site_id in await READS.run(sites_active):
+                await self.knowledge.refresh(site_id=site_id)
 
     async def aclose(self) -> None:
+        if self.knowledge is not None:
+            await self.knowledge.aclose()
         await self.chat.aclose()
         if self.encoder is not None:
             await self.encoder.aclose()
@@ -74,8 +112,9 @@ def engines_make(
     encoder = settings.ENCODER_URL if encoder_url is None else encoder_url
     chat = OpenAIChatClient(engine or _NOWHERE, _model_name(), key)
     vectors = OpenAIEmbeddingClient(encoder, settings.EMBEDDING_MODEL, key) if encoder else None
-    ladder = ladder_make(chat=chat, knowledge=SiteKnowledge(vectors))
-    return Engines(ladder=ladder, chat=chat, encoder=vectors)
+    knowledge = SiteKnowledge(vectors)
+    ladder = ladder_make(chat=chat, knowledge=knowledge)
+    return Engines(ladder=ladder, chat=chat, encoder=vectors, knowledge=knowledge)
 
 
 def ladder_make(*, chat: ChatClient, knowledge: Knowledge) -> Ladder:

@@ -168,6 +168,9 @@ class TurnRunner:
         try:
             reply = await self._reply(claimed, live)
             await self._finish(claimed, reply)
+        except ConversationError as error:
+            # The lease runs out, and the turn is claimed again or answered at its deadline.
+            logger.warning("Turn %s was given up: %s.", claimed.id, error)
         finally:
             live.close()
         self._switchboard.wake(claimed.conversation_id)

@@ -51,6 +51,11 @@ class TurnFacts:
     history: tuple[tuple[str, str], ...]
 
 
+def sites_active() -> list[int]:
+    """The active sites."""
+    return list(Site.objects.filter(is_active=True).values_list("pk", flat=True))
+
+
 def site_by_key(*, key: str) -> Site:
     """The active site with this key.
 

@@ -74,9 +74,15 @@ class Command(BaseCommand):
 async def _ask(options: dict[str, Any]) -> dict[str, Any]:
     text = customer_text_clean(str(options["text"]))
     variables = _variables(options["var"])
-    conversation_id = await READS.run(_conversation_find, options["conversation"], options["site"])
+    conversation_id, site_id = await WRITES.run(
+        _conversation_find, options["conversation"], options["site"]
+    )
     began = time.monotonic()
     async with engines_leased(use_model=not options["no_model"]) as engines:
+        if engines.encoder is not None and engines.knowledge is not None:
+            # Before the message: its deadline is for the answer.
+            await engines.knowledge.settle(site_id=site_id)
+            await engines.warm()
         ready = time.monotonic()
         answer = await _answered(
             engines, conversation_id, text, variables, use_model=not options["no_model"]
@@ -137,19 +143,19 @@ def _message_ask(conversation_id: UUID, text: str) -> tuple[int | None, ClaimedT
     return receipt.turn_id, turn_claim(turn_id=receipt.turn_id)
 
 
-def _conversation_find(conversation_id: UUID | None, key: str | None) -> UUID:
-    """The conversation to go on with, or a new one of an anonymous visitor."""
+def _conversation_find(conversation_id: UUID | None, key: str | None) -> tuple[UUID, int]:
+    """The conversation to go on with or a new one, and its site."""
     if conversation_id is not None:
         found = Conversation.objects.filter(pk=conversation_id).first()
         if found is None:
             raise NotFound
-        return found.pk
+        return found.pk, found.site_id
     sites = Site.objects.filter(is_active=True).order_by("pk")
     site = sites.filter(key=key).first() if key else sites.first()
     if site is None:
         raise NotFound
     visitor = Visitor.objects.create(site=site)
-    return Conversation.objects.create(site=site, visitor=visitor).pk
+    return Conversation.objects.create(site=site, visitor=visitor).pk, site.pk
 
 
 def _answer_read(conversation_id: UUID, turn_id: int) -> dict[str, Any] | None:
