@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -31,6 +32,7 @@ class Customer:
     def __init__(self, url: str, origin: str, site_key: str) -> None:
         self._url, self._origin, self._site_key = url, origin, site_key
         self._socket: ClientConnection | None = None
+        self._states: asyncio.Queue[str] = asyncio.Queue()
         self.conversation = ""
 
     async def __aenter__(self) -> Customer:
@@ -74,6 +76,8 @@ class Customer:
                 raise RuntimeError(f"the desk refused the message: {frame['code']}")
             if frame["type"] == "ack":
                 ack = now
+            elif frame["type"] == "status":
+                self._states.put_nowait(frame["state"])
             elif frame["type"] == "delta":
                 first = first or now
             elif frame["type"] == "item" and frame.get("reply_to") == client_message_id:
@@ -86,6 +90,11 @@ class Customer:
                     round(first or now, 1),
                     round(now, 1),
                 )
+
+    async def status_wait(self, *states: str) -> None:
+        """Wait until a question that is being asked is in one of the states."""
+        while await self._states.get() not in states:
+            pass
 
     async def _send(self, frame: dict[str, object]) -> None:
         assert self._socket is not None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +22,20 @@ MANAGE = [sys.executable, "manage.py"]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A running desk; times are seconds since its start."""
+    """A running desk; ``accounts`` are the first passwords of the demo staff, times are seconds
+    since its start."""
 
     url: str
     shop_origin: str
     pid: int
     data_dir: Path
+    accounts: dict[str, str]
     first_page_seconds: float
     model_ready_seconds: float
 
 
 @contextmanager
-def desk_running(data_dir: Path) -> Iterator[Desk]:
+def desk_running(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Desk]:
     """Prepare a database in ``data_dir``, start ``manage.py serve``, wait for page and model.
 
     Raises:
@@ -46,10 +49,17 @@ def desk_running(data_dir: Path) -> Iterator[Desk]:
         "PORT": str(port),
         "SUPPORTDESK_DEMOSHOP_PORT": str(shop_port),
         "SUPPORTDESK_OPEN_V1": "1",
+        **(settings or {}),
     }
-    subprocess.run(
-        [*MANAGE, "prepare"], cwd=BASE_DIR, env=environment, check=True, stdout=subprocess.DEVNULL
+    prepared = subprocess.run(
+        [*MANAGE, "prepare"],
+        cwd=BASE_DIR,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    accounts = dict(re.findall(r"^  (admin|manager|operator) +(\S+)$", prepared.stdout, re.M))
     log = (data_dir / "serve.log").open("w")
     began = time.monotonic()
     process = subprocess.Popen(
@@ -59,7 +69,8 @@ def desk_running(data_dir: Path) -> Iterator[Desk]:
     try:
         page = _wait(process, lambda: httpx2.get(f"{url}/", timeout=2).status_code < 500, began)
         ready = _wait(process, lambda: _model_answers(url), began)
-        yield Desk(url, f"http://127.0.0.1:{shop_port}", process.pid, data_dir, page, ready)
+        shop_origin = f"http://127.0.0.1:{shop_port}"
+        yield Desk(url, shop_origin, process.pid, data_dir, accounts, page, ready)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -83,8 +94,7 @@ def _model_answers(url: str) -> bool:
     return httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=30).status_code == 200
 
 
-def _wait(process: subprocess.Popen[bytes], done: object, began: float) -> float:
-    assert callable(done)
+def _wait(process: subprocess.Popen[bytes], done: Callable[[], bool], began: float) -> float:
     while time.monotonic() - began < 120:
         if process.poll() is not None:
             raise RuntimeError(f"the desk ended with status {process.returncode}")

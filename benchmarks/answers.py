@@ -1,0 +1,271 @@
+"""``python -m benchmarks.answers``: which questions are answered, refused, answered wrongly.
+
+Asks the questions of ``tests/answers`` of two shops through the ladder's own steps. Retrieval is in
+memory, so no database is touched. Without ``--engine`` no model is asked: what would be generated is
+then answered in the entry's own words, which tells the same of the decision whether to answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import django
+
+from benchmarks.tables import table_print
+
+if TYPE_CHECKING:
+    from conversations.ladder.climb import Ladder
+    from inference.chat import ChatClient
+    from inference.engines.encoder import EncoderEngine
+    from supportdesk.evaluation.entries import EntriesInMemory
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+QUESTIONS = BASE_DIR / "tests" / "answers" / "questions.toml"
+BICYCLES = BASE_DIR / "tests" / "answers" / "bicycles.toml"
+DEFAULTS = BASE_DIR / "knowledge" / "defaults"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the keys of the entries that answer it; none: it cannot be answered."""
+
+    shop: str
+    language: str
+    kind: str
+    text: str
+    expected: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``verdict``: right, refused, wrong (an answer from an entry that does not answer it)."""
+
+    asked: Asked
+    verdict: str
+    tier: str
+    reason: str
+    text: str
+    cited: str
+    probability: float
+    rejected: str
+    problems: str
+    first_token_ms: float | None
+
+
+def questions_read() -> Iterator[Asked]:
+    """The questions of the test data."""
+    for group in tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))["group"]:
+        for text, expected in group["questions"]:
+            yield Asked(
+                group["shop"], group["language"], group["kind"], text, frozenset(expected.split())
+            )
+
+
+def entries_read(shop: str) -> list[dict[str, Any]]:
+    """The entries of a shop with ``key`` and ``language``."""
+    if shop == "bicycles":
+        bicycles: list[dict[str, Any]] = tomllib.loads(BICYCLES.read_text(encoding="utf-8"))[
+            "entry"
+        ]
+        return bicycles
+    keys = tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))["demo_keys"]
+    entries = []
+    for language in ("en", "zh-hans"):
+        path = DEFAULTS / f"demo_entries.{language}.toml"
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))["entry"]
+        for key, row in zip(keys, rows, strict=True):
+            entries.append({**row, "key": key, "language": language})
+    return entries
+
+
+class ShopKnowledge:
+    """The ladder's ``Knowledge`` over entries in memory, with the default prompts and no rules."""
+
+    def __init__(self, entries: EntriesInMemory) -> None:
+        self._entries = entries
+
+    async def rules(self, *, site_id: int) -> Any:
+        raise NotImplementedError
+
+    async def prompt(self, *, site_id: int, language: str) -> Any:
+        from knowledge.selectors import PublishedPrompt
+        from supportdesk.evaluation.grounded import default_prompt
+
+        prompt = default_prompt(language)
+        return PublishedPrompt(0, "", 0, prompt.source, prompt.parameters)
+
+    async def retrieve(self, *, site_id: int, text: str, language: str) -> Any:
+        return await self._entries.retrieve(text, language)
+
+
+async def ladder_make(
+    entries: Sequence[Mapping[str, Any]], encoder: EncoderEngine, client: ChatClient | None
+) -> Ladder:
+    """The steps that decide about knowledge, as the desk puts them together."""
+    from conversations.ladder.climb import Ladder
+    from conversations.ladder.direct import Direct
+    from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
+    from conversations.ladder.gate import ModelGate
+    from conversations.ladder.generated import Generated
+    from conversations.ladder.lookup import Lookup
+    from inference.engines.scripted import ScriptedChatClient
+    from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
+    from knowledge.retrieval.entries import IndexedEntry
+    from supportdesk.evaluation.entries import EntriesInMemory
+
+    indexed = [
+        IndexedEntry(
+            entry_id=place,
+            revision=1,
+            question=row["question"],
+            phrasings=tuple(row.get("phrasings", ())),
+            answer=row["answer"],
+            keywords=" ".join(row.get("keywords", ())),
+            language=row["language"],
+        )
+        for place, row in enumerate(entries)
+    ]
+    knowledge = ShopKnowledge(await EntriesInMemory.embedded(indexed, encoder))
+    return Ladder(
+        steps=[
+            Lookup(knowledge, relevant_probability=RELEVANT_PROBABILITY),
+            Direct(direct_probability=DIRECT_PROBABILITY),
+            Generated(
+                client=client or ScriptedChatClient(),
+                knowledge=knowledge,
+                gate=ModelGate(places=1, clock=time.monotonic),
+                first_token_seconds=60.0,
+                prompt_tokens=2000,
+                model="",
+            ),
+        ],
+        fallbacks=[OwnWords(), CannotConfirm(), Apology()],
+    )
+
+
+async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[Outcome]:
+    """Ask every question in a conversation of its own."""
+    from conversations.ladder.values import Deadline, Question, Unseen
+    from inference.client import OpenAIChatClient
+    from supportdesk.evaluation.match import encoder_open
+
+    encoder = encoder_open()
+    client = OpenAIChatClient(engine, os.environ.get("MODEL", "default"), "") if engine else None
+    outcomes = []
+    for shop in sorted({asked.shop for asked in chosen}):
+        rows = entries_read(shop)
+        ladder = await ladder_make(rows, encoder, client)
+        for asked in chosen:
+            if asked.shop != shop:
+                continue
+            question = Question(
+                site_id=0,
+                shop_name="",
+                texts=(asked.text,),
+                language=asked.language,
+                now=datetime.now(),  # noqa: DTZ005 the shop's local time
+                use_model=client is not None,
+            )
+            climbed = await ladder.climb(question, live=Unseen(), deadline=Deadline.after(120.0))
+            answer, walk = climbed.answer, climbed.walk
+            cited = [rows[int(each[1:])]["key"] for each in answer.cited]
+            outcomes.append(
+                Outcome(
+                    asked=asked,
+                    verdict=_verdict(asked, cited),
+                    tier=answer.tier,
+                    reason=answer.reason or "",
+                    text=answer.text,
+                    cited=" ".join(cited),
+                    probability=round(walk.retrieval.probability, 3) if walk.retrieval else 0.0,
+                    rejected=walk.rejected,
+                    problems=str(walk.details.get("problems", "")),
+                    first_token_ms=walk.timings.get("first_token"),
+                )
+            )
+    return outcomes
+
+
+def _verdict(asked: Asked, cited: Sequence[str]) -> str:
+    if not cited:
+        return "refused" if asked.expected else "right"
+    return "right" if asked.expected & set(cited) else "wrong"
+
+
+def tables_print(outcomes: Sequence[Outcome]) -> None:
+    """What became of the questions, by shop, language and kind; then the tiers."""
+    groups: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for outcome in outcomes:
+        asked = outcome.asked
+        groups[asked.shop, asked.kind, asked.language][outcome.verdict] += 1
+    table_print(
+        "Questions",
+        [
+            {
+                "shop": shop,
+                "kind": kind,
+                "language": language,
+                "questions": counts.total(),
+                "right": counts["right"],
+                "wrongly_refused": counts["refused"],
+                "wrongly_answered": counts["wrong"],
+            }
+            for (shop, kind, language), counts in sorted(groups.items())
+        ],
+    )
+    tiers = Counter((o.tier, o.reason) for o in outcomes if o.asked.expected)
+    table_print(
+        "Tiers of the answerable",
+        [{"tier": t, "reason": r, "answers": n} for (t, r), n in tiers.most_common()],
+    )
+    first = [o.first_token_ms for o in outcomes if o.first_token_ms is not None]
+    if first:
+        print(f"\nFirst token: median {statistics.median(first):.0f} ms of {len(first)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.answers", description=__doc__)
+    parser.add_argument("--engine", help="base URL of an engine; without it no model is asked")
+    parser.add_argument("--shop", help="only this shop's questions")
+    parser.add_argument("--kind", help="only this kind")
+    parser.add_argument("--limit", type=int, help="at most so many of each group")
+    parser.add_argument("--json", type=Path, help="writes every answer there, one a line")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings")
+    django.setup()
+    seen: Counter[tuple[str, str, str]] = Counter()
+    chosen = []
+    for asked in questions_read():
+        group = (asked.shop, asked.language, asked.kind)
+        seen[group] += 1
+        if options.shop not in (None, asked.shop) or options.kind not in (None, asked.kind):
+            continue
+        if options.limit is None or seen[group] <= options.limit:
+            chosen.append(asked)
+    outcomes = asyncio.run(outcomes_measure(options.engine, chosen))
+    tables_print(outcomes)
+    if options.json:
+        lines = [
+            json.dumps(
+                {**asdict(o), "asked": {**asdict(o.asked), "expected": sorted(o.asked.expected)}},
+                ensure_ascii=False,
+            )
+            for o in outcomes
+        ]
+        options.json.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
