@@ -119,13 +119,16 @@ def engines_make(
 
 def ladder_make(*, chat: ChatClient, knowledge: Knowledge) -> Ladder:
     """The ladder of the product, over any engine and knowledge."""
+    direct, relevant = settings.DIRECT_PROBABILITY, settings.RELEVANT_PROBABILITY
+    direct = DIRECT_PROBABILITY if direct is None else direct
+    relevant = RELEVANT_PROBABILITY if relevant is None else relevant
     gate = ModelGate(places=settings.MODEL_PLACES, clock=time.monotonic)
     return Ladder(
         steps=[
             Guard(),
             RulesBefore(knowledge),
-            Lookup(knowledge, relevant_probability=RELEVANT_PROBABILITY),
-            Direct(direct_probability=DIRECT_PROBABILITY),
+            Lookup(knowledge, relevant_probability=relevant),
+            Direct(direct_probability=direct),
             Generated(
                 client=chat,
                 knowledge=knowledge,

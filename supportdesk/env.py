@@ -75,6 +75,21 @@ def seconds(name: str, default: float, *, least: float = 0.0, most: float = 8640
     return number
 
 
+def probability(name: str) -> float | None:
+    """A number from 0 to 1, or None where nothing is set."""
+    value = os.environ.get(name, "")
+    if value == "":
+        return None
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} must be a number from 0 to 1, not {value!r}."
+        ) from error
+    _bounds_check(name, number, 0.0, 1.0)
+    return number
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A list, separated by commas."""
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]

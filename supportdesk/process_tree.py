@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import os
 import secrets
 import socket
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -18,6 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 from inference.errors import WeightsError
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
 
+# In the data directory; conversations/engine_lease.py reads it.
+STATE_FILE = "serve.json"
 # The engine may use every core; its niceness keeps sockets and pages quick meanwhile.
 ENGINE_NICE = 5
 WEB_STOP_SECONDS = 15.0
@@ -51,7 +55,30 @@ def serve(*, host: str, port: int) -> int:
     async def run() -> int:
         return await Supervisor(children, timing=timing, announce=lines).run()
 
-    return asyncio.run(run())
+    with _state_told(children[0].environment):
+        return asyncio.run(run())
+
+
+@contextmanager
+def _state_told(environment: Mapping[str, str]) -> Iterator[None]:
+    """While the desk runs, tell commands like ``manage.py ask`` where its engines are.
+
+    The file holds the engines' key, so that only this user may read it.
+    """
+    path: Path = settings.DATA_DIR / STATE_FILE
+    state = {
+        "engine_url": environment["SUPPORTDESK_ENGINE_URL"],
+        "encoder_url": environment["SUPPORTDESK_ENCODER_URL"],
+        "api_key": environment["SUPPORTDESK_ENGINE_API_KEY"],
+    }
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(state, file)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def children_plan(*, host: str, port: int) -> list[ChildSpec]:

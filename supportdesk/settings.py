@@ -174,3 +174,7 @@ if FIRST_TOKEN_SECONDS > DEADLINE_SECONDS:
     raise ImproperlyConfigured(
         "SUPPORTDESK_FIRST_TOKEN_SECONDS must not be larger than SUPPORTDESK_DEADLINE_SECONDS."
     )
+# How sure retrieval must be for an entry's answer to be sent without the model, and for a question
+# to count as known at all. Unset: the calibrated values of knowledge/retrieval/calibration.py.
+DIRECT_PROBABILITY = env.probability("SUPPORTDESK_DIRECT_PROBABILITY")
+RELEVANT_PROBABILITY = env.probability("SUPPORTDESK_RELEVANT_PROBABILITY")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,6 @@ from benchmarks.desk import Desk, desk_running
 
 pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("socket_enabled")]
 
-# Asked for in other words than the entries', so that the model has to answer.
 FIRST = "How long is the warranty of small appliances and what does it leave out?"
 SECOND = "How many days may a parcel take to a remote region?"
 LIMIT_SECONDS = 60.0
@@ -31,7 +31,9 @@ def real_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     for name in (settings.MODEL, settings.EMBEDDING_MODEL):
         if not (Path(settings.CACHE_DIR) / "models" / name).is_dir():
             pytest.skip(f"The weights of {name} are not in the cache; run: make test")
-    with desk_running(tmp_path_factory.mktemp("desk")) as desk:
+    # No entry is sent as it stands, so that the model has to answer.
+    model_always = {"SUPPORTDESK_DIRECT_PROBABILITY": "1"}
+    with desk_running(tmp_path_factory.mktemp("desk"), model_always) as desk:
         yield desk
 
 
@@ -59,7 +61,8 @@ async def test_the_rules_answer_by_the_deadline_and_the_model_comes_back(real_de
         stopped.send_signal(signal.SIGSTOP)
         answer = await asked
         assert answer.tier in ("fallback", "apology")
-        assert answer.reason in ("first_token", "deadline")
+        # The supervisor may see the hang before the deadline does.
+        assert answer.reason in ("first_token", "deadline", "engine_down")
         assert answer.total_ms <= 1000 * (settings.DEADLINE_SECONDS + 2)
 
         await _until(lambda: not stopped.is_running() or stopped.status() == psutil.STATUS_ZOMBIE)
@@ -98,6 +101,6 @@ def _ready(desk: Desk) -> bool:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not await asyncio.to_thread(condition):
-            await asyncio.sleep(0.05)
+    ends = time.monotonic() + LIMIT_SECONDS
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < ends, "the condition did not come true in time"
