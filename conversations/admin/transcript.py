@@ -24,6 +24,7 @@ STAGE_LABELS: dict[str, str | Promise] = {
     "direct": pgettext_lazy("stage", "Direct answer"),
     "first_token": pgettext_lazy("stage", "First word of the model"),
     "generated": pgettext_lazy("stage", "Generation"),
+    "engine": pgettext_lazy("stage", "Waiting for the model"),
     "fallback": pgettext_lazy("stage", "Fallback rules"),
     "apology": pgettext_lazy("stage", "Apology"),
     "total": pgettext_lazy("stage", "In all"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 from conversations.enums import Reason, Tier
@@ -162,7 +162,8 @@ class Generated:
         try:
             async with (
                 asyncio.timeout_at(first_by) as limit,
-                aclosing(self._client.stream(messages, parameters, timeout=ends - began)) as chunks,
+                aclosing(self._client.stream(messages, parameters, timeout=ends - began)) as stream,
+                aclosing(_timed(stream, walk)) as chunks,
             ):
                 async for chunk in chunks:
                     if chunk.text and not begun:
@@ -193,6 +194,21 @@ class Generated:
             return await self._client.count_tokens(messages)
         except EngineError:
             return tokens_estimate(messages)
+
+
+async def _timed(chunks: AsyncIterator[ChatChunk], walk: Walk) -> AsyncGenerator[ChatChunk]:
+    """Pass chunks on; the milliseconds that they were waited for add up in the timing ``engine``."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        try:
+            chunk = await anext(chunks, None)
+        finally:
+            waited = 1000 * (loop.time() - began)
+            walk.timings["engine"] = round(walk.timings.get("engine", 0.0) + waited, 3)
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _reason_of(error: EngineError) -> Reason:

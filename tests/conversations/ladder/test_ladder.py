@@ -116,6 +116,24 @@ async def test_a_supported_answer_is_shown_clause_by_clause_with_its_citation() 
     assert climbed.walk.rejected == ""
 
 
+async def test_the_time_waited_for_the_engine_is_told_apart_from_the_rest() -> None:
+    slow = ScriptedChatClient(ScriptedReply(ANSWER, first_delay=0.3, delay=0.02))
+
+    climbed = await climb(slow, KNOWN, question_make("可以退货吗?"))
+
+    timings = climbed.walk.timings
+    assert timings["first_token"] <= timings["engine"] <= timings["generated"]
+    assert timings["engine"] > timings["total"] / 2
+
+
+async def test_a_wait_that_the_deadline_cut_off_counts_as_the_engines() -> None:
+    stalled = ScriptedChatClient(ScriptedReply(ANSWER, stall_after=3))
+
+    climbed = await climb(stalled, KNOWN, question_make("可以退货吗?"), seconds=0.2)
+
+    assert climbed.walk.timings["engine"] > 100
+
+
 async def test_nothing_is_generated_when_nothing_relevant_was_found() -> None:
     client = ScriptedChatClient("产品保修期为7天。")
     knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.1),))
