@@ -1,7 +1,9 @@
-"""Entries into and out of files: CSV and JSONL with the same columns.
+"""Entries from and into files: CSV and JSON Lines.
 
-Columns: ``question``, ``answer`` (both needed), ``keywords``, ``language``, ``status``,
-``phrasings``. In CSV, phrasings stand in one cell, a line each; in JSONL they are a list.
+Columns or keys: ``question`` and ``answer`` (needed), ``phrasings``, ``keywords``, ``language``
+(zh-hans or en; "zh" counts as zh-hans; empty: told from the question), ``status`` (draft or
+published; default published). In CSV, phrasings stand on lines of their own inside the cell; in
+JSON Lines, phrasings and keywords may be lists.
 """
 
 from __future__ import annotations
@@ -9,294 +11,315 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final, TextIO
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from inference.text.language import language_of
 from knowledge.models import Entry, Language, Site
 from knowledge.services.entries import entry_create, entry_update
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+FILE_MOST: Final = 50 * 1024 * 1024
+"""Bytes of a file."""
+ROWS_MOST: Final = 100_000
+LINE_MOST: Final = 200_000
+"""Characters of one row; far above what an entry may hold."""
+COLUMNS: Final = ("question", "answer", "phrasings", "keywords", "language", "status")
 
-COLUMNS = ("question", "answer", "keywords", "language", "status", "phrasings")
-BYTES_MOST = 64 * 2**20
-
-# How shops write a language, and the one that is meant.
-_LANGUAGES = {
-    "zh": Language.ZH_HANS,
-    "zh-cn": Language.ZH_HANS,
-    "zh-hans": Language.ZH_HANS,
-    "zh_hans": Language.ZH_HANS,
-    "中文": Language.ZH_HANS,
-    "en": Language.EN,
-    "en-us": Language.EN,
-    "en-gb": Language.EN,
-    "english": Language.EN,
-}
+_LANGUAGES: Final = {
+    "": "", "zh": "zh-hans", "zh-cn": "zh-hans", "zh-hans": "zh-hans", "zh_cn": "zh-hans",
+    "en": "en", "en-us": "en", "en-gb": "en",
+}  # fmt: skip
+# What a spreadsheet would run as a formula.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """A row that was not taken: its line in the file (from 1) and a sentence."""
-
-    line: int
-    sentence: str
-
-
-@dataclass(slots=True)
-class Imported:
-    """What an import did; rows with a problem are left out, the others are taken."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    problems: list[RowProblem] = field(default_factory=list)
-
-
-class TransferError(Exception):
+class ImportRefused(Exception):
     """The file as a whole cannot be read; ``str()`` is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class RowError:
+    """A row that was not imported: ``line`` of the file where it begins, from 1."""
+
     line: int
-    values: dict[str, Any]
+    message: str
 
 
-def knowledge_import(
-    *,
-    path: Path,
-    site: Site,
-    dry_run: bool = False,
-    by: AbstractBaseUser | None = None,
-) -> Imported:
-    """Create or update the entries of a file, in one transaction.
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, or in a dry run would do."""
 
-    A row whose question (in its language) the site already has updates that entry. Text is read as
-    UTF-8 (with or without a mark) or else GB18030, which Excel in China writes. HTML stays text.
-
-    Raises:
-        TransferError: no such file, too large, another format, or a needed column is missing.
-    """
-    rows = list(_rows_read(path))
-    result = Imported()
-    with transaction.atomic():
-        for row in rows:
-            if isinstance(row, RowProblem):
-                result.problems.append(row)
-                continue
-            try:
-                with transaction.atomic():
-                    _row_take(row, site=site, by=by, result=result)
-            except ValidationError as error:
-                result.problems.append(RowProblem(row.line, " ".join(error.messages)))
-        if dry_run:
-            transaction.set_rollback(True)
-    return result
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    errors: list[RowError] = field(default_factory=list)
 
 
-def knowledge_export(*, site: Site, path: Path) -> int:
-    """Write a site's entries to a CSV or JSONL file; returns how many.
+class _RowRefused(Exception):
+    pass
 
-    A cell of a CSV file that a spreadsheet would take for a formula gets an apostrophe before it.
+
+class _DryRun(Exception):
+    pass
+
+
+def entries_import(*, site: Site, path: Path, dry_run: bool = False) -> ImportReport:
+    """Read a file into a site's entries, in one transaction.
+
+    A row whose question the site already has (in that language) updates that entry. Rows with
+    errors are reported and left out; the others are imported.
 
     Raises:
-        TransferError: the file's ending is neither, or it cannot be written.
+        ImportRefused: the file is missing, too large, of an unknown kind, in an unknown encoding,
+            or has no column for question and answer.
     """
-    entries = Entry.objects.filter(site=site).prefetch_related("phrasings").order_by("pk")
-    rows = [
-        {
-            "question": entry.question,
-            "answer": entry.answer,
-            "keywords": entry.keywords,
-            "language": entry.language,
-            "status": entry.status,
-            "phrasings": [phrasing.text for phrasing in entry.phrasings.all()],
-        }
-        for entry in entries
-    ]
-    text = _csv_text(rows) if _format_of(path) == "csv" else _jsonl_text(rows)
-    try:
-        path.write_text(text, encoding="utf-8-sig" if _format_of(path) == "csv" else "utf-8")
-    except OSError as error:
-        raise TransferError(
-            _("%(path)s cannot be written: %(error)s.")
-            % {"path": path, "error": error.strerror or error}
-        ) from error
-    return len(rows)
-
-
-def _row_take(row: _Row, *, site: Site, by: AbstractBaseUser | None, result: Imported) -> None:
-    values = _values_clean(row.values, site)
-    phrasings = values.pop("phrasings")
-    present = (
-        Entry.objects.filter(site=site, question=values["question"], language=values["language"])
-        .order_by("pk")
-        .first()
-    )
-    if present is None:
-        entry_create(site=site, by=by, phrasings=phrasings or (), **values)
-        result.created += 1
-    elif _differs(present, values, phrasings):
-        entry_update(entry=present, by=by, phrasings=phrasings, **values)
-        result.updated += 1
-    else:
-        result.unchanged += 1
-
-
-def _differs(entry: Entry, values: dict[str, str], phrasings: list[str] | None) -> bool:
-    if any(getattr(entry, name) != value for name, value in values.items()):
-        return True
-    return phrasings is not None and set(phrasings) != {p.text for p in entry.phrasings.all()}
-
-
-def _values_clean(values: dict[str, Any], site: Site) -> dict[str, Any]:
-    """Texts without outer blanks, a known language and status, phrasings as a list or None.
-
-    Raises:
-        ValidationError: a value has the wrong type or is unknown.
-    """
-    texts = {name: _text(values.get(name), name) for name in COLUMNS[:5]}
-    language = _LANGUAGES.get(texts["language"].lower(), "") if texts["language"] else site.language
-    if not language:
-        raise ValidationError(
-            _("The language “%(value)s” is unknown.") % {"value": texts["language"]}
-        )
-    status = texts["status"].lower() or Entry.Status.PUBLISHED
-    if status not in Entry.Status.values:
-        raise ValidationError(_("The status must be draft or published, not “%s”.") % status)
-    for name, sentence in (
-        ("question", _("The question is missing.")),
-        ("answer", _("The answer is missing.")),
-    ):
-        if not texts[name]:
-            raise ValidationError(sentence)
-    return {
-        "question": texts["question"],
-        "answer": texts["answer"],
-        "keywords": texts["keywords"],
-        "language": str(language),
-        "status": str(status),
-        "phrasings": _phrasings(values.get("phrasings")),
-    }
-
-
-def _text(value: Any, name: str) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(value)
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise ValidationError(_("The column %s must be text.") % name)
-    return str(value).replace("\r\n", "\n").strip()
-
-
-def _phrasings(value: Any) -> list[str] | None:
-    if value is None:
-        return None
-    lines = value if isinstance(value, list) else str(value).splitlines()
-    return [text for line in lines if (text := _text(line, "phrasings"))]
-
-
-def _rows_read(path: Path) -> Iterator[_Row | RowProblem]:
+    report = ImportReport()
     text = _text_read(path)
-    return _csv_rows(text) if _format_of(path) == "csv" else _jsonl_rows(text)
+    rows = _csv_rows(text) if _is_csv(path) else _json_rows(text)
+    try:
+        with transaction.atomic():
+            _rows_import(site, rows, report)
+            if dry_run:
+                raise _DryRun
+    except _DryRun:
+        pass
+    return report
+
+
+def entries_export(*, site: Site, path: Path) -> int:
+    """Write a site's entries to a file that ``entries_import`` reads; returns how many.
+
+    CSV gets a byte-order mark for spreadsheets, and an apostrophe before what they would run.
+
+    Raises:
+        ImportRefused: the file cannot be written or is of an unknown kind.
+    """
+    is_csv = _is_csv(path)
+    entries = Entry.objects.filter(site=site).prefetch_related("phrasings").order_by("pk")
+    try:
+        with path.open("w", encoding="utf-8-sig" if is_csv else "utf-8", newline="") as file:
+            return (_csv_write if is_csv else _json_write)(file, entries)
+    except OSError as error:
+        raise ImportRefused(
+            _("%(path)s cannot be written: %(why)s.") % {"path": path, "why": error.strerror}
+        ) from error
+
+
+def _is_csv(path: Path) -> bool:
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".jsonl", ".ndjson"):
+        raise ImportRefused(
+            _("Only .csv and .jsonl files are known, not %(path)s.") % {"path": path.name}
+        )
+    return kind == ".csv"
 
 
 def _text_read(path: Path) -> str:
-    _format_of(path)
     try:
-        if path.stat().st_size > BYTES_MOST:
-            raise TransferError(
-                _("%(path)s is larger than %(most)s MiB.")
-                % {"path": path, "most": BYTES_MOST // 2**20}
-            )
+        if path.stat().st_size > FILE_MOST:
+            raise ImportRefused(_("The file is larger than 50 MB; split it."))
         data = path.read_bytes()
     except OSError as error:
-        raise TransferError(
-            _("%(path)s cannot be read: %(error)s.")
-            % {"path": path, "error": error.strerror or error}
+        raise ImportRefused(
+            _("%(path)s cannot be read: %(why)s.") % {"path": path, "why": error.strerror}
         ) from error
-    for encoding in ("utf-8-sig", "gb18030"):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings: tuple[str, ...] = ("utf-16",)
+    else:
+        encodings = ("utf-8-sig", "gb18030")  # gb18030: what Chinese spreadsheets save
+    for encoding in encodings:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise TransferError(_("%s is neither UTF-8 nor GB18030 text.") % path)
+    raise ImportRefused(_("The file is neither UTF-8 nor GB 18030 text."))
 
 
-def _format_of(path: Path) -> str:
-    ending = path.suffix.lower()
-    if ending not in (".csv", ".jsonl"):
-        raise TransferError(_("%s must end in .csv or .jsonl.") % path.name)
-    return ending[1:]
+_Row = tuple[int, Mapping[str, Any] | _RowRefused]
 
 
-def _csv_rows(text: str) -> Iterator[_Row | RowProblem]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+def _csv_rows(text: str) -> Iterator[_Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
     try:
-        names = [name.strip().lower() for name in reader.fieldnames or []]
-        missing = [name for name in COLUMNS[:2] if name not in names]
-        if missing:
-            raise TransferError(
-                _("The first line must name the columns; missing: %s.") % ", ".join(missing)
-            )
-        reader.fieldnames = names
-        for values in reader:
-            if values.pop("", None) is not None:
-                yield RowProblem(reader.line_num, _("The row has more cells than the first line."))
-            elif any((value or "").strip() for value in values.values()):
-                yield _Row(reader.line_num, {k: _cell_restored(v) for k, v in values.items()})
+        header = [name.strip().lower() for name in next(reader, [])]
+        if not {"question", "answer"} <= set(header):
+            raise ImportRefused(_("The first line must name the columns question and answer."))
+        while True:
+            line = reader.line_num + 1
+            cells = next(reader, None)
+            if cells is None:
+                return
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(header):
+                yield line, _RowRefused(_("The row has more cells than the first line has names."))
+            else:
+                row = dict(zip(header, map(_formula_unescape, cells), strict=False))
+                yield line, {**row, "phrasings": row.get("phrasings", "").splitlines()}
     except csv.Error as error:
-        raise TransferError(
-            _("Line %(line)s is not CSV: %(error)s.") % {"line": reader.line_num, "error": error}
-        ) from error
+        # What follows a broken quote cannot be told apart, so reading ends here.
+        yield line, _RowRefused(_("The row is not valid CSV: %(why)s.") % {"why": error})
 
 
-def _jsonl_rows(text: str) -> Iterator[_Row | RowProblem]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
+def _json_rows(text: str) -> Iterator[_Row]:
+    for line, source in enumerate(text.split("\n"), start=1):
+        if not source.strip():
             continue
         try:
-            values = json.loads(line)
+            if len(source) > LINE_MOST:
+                raise _RowRefused(_("The row is too long."))
+            row = json.loads(source)
+            if not isinstance(row, dict):
+                raise _RowRefused(_("The row is not a JSON object."))
+        except _RowRefused as error:
+            yield line, error
         except (ValueError, RecursionError):
-            yield RowProblem(number, _("The line is not JSON."))
-            continue
-        if isinstance(values, dict):
-            yield _Row(number, values)
+            yield line, _RowRefused(_("The row is not valid JSON."))
         else:
-            yield RowProblem(number, _("The line is not a JSON object."))
+            yield line, row
 
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+def _rows_import(site: Site, rows: Iterable[_Row], report: ImportReport) -> None:
+    known = {
+        (entry.language, entry.question): entry
+        for entry in Entry.objects.filter(site=site).prefetch_related("phrasings")
+    }
+    for number, (line, row) in enumerate(rows):
+        if number >= ROWS_MOST:
+            raise ImportRefused(_("The file has more than 100,000 rows; split it."))
+        try:
+            if isinstance(row, _RowRefused):
+                raise row
+            # A savepoint, so that a row is imported whole or not at all.
+            with transaction.atomic():
+                entry = _row_import(site, _values(row, site), known, report)
+            known[(entry.language, entry.question)] = entry
+        except _RowRefused as error:
+            report.errors.append(RowError(line, str(error)))
+        except ValidationError as error:
+            report.errors.append(RowError(line, _validation_sentence(error)))
 
 
-def _csv_text(rows: list[dict[str, Any]]) -> str:
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS)
-    writer.writeheader()
-    for row in rows:
-        cells = {**row, "phrasings": "\n".join(row["phrasings"])}
-        writer.writerow({name: _cell_escaped(str(cell)) for name, cell in cells.items()})
-    return buffer.getvalue()
+def _row_import(
+    site: Site,
+    values: dict[str, Any],
+    known: Mapping[tuple[str, str], Entry],
+    report: ImportReport,
+) -> Entry:
+    entry = known.get((values["language"], values["question"]))
+    if entry is None:
+        entry = entry_create(site=site, **values)
+        report.created += 1
+        return entry
+    phrasings = [phrasing.text for phrasing in entry.phrasings.all()]
+    same = all(
+        getattr(entry, name) == value for name, value in values.items() if name != "phrasings"
+    )
+    if same and set(phrasings) == set(values["phrasings"]):
+        report.unchanged += 1
+        return entry
+    entry = entry_update(entry=Entry(pk=entry.pk), **values)
+    report.updated += 1
+    return entry
 
 
-def _cell_escaped(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+def _values(row: Mapping[str, Any], site: Site) -> dict[str, Any]:
+    question = _text(row, "question")
+    if not question:
+        raise _RowRefused(_("The question is empty."))
+    answer = _text(row, "answer")
+    if not answer:
+        raise _RowRefused(_("The answer is empty."))
+    code = _text(row, "language").lower()
+    if code not in _LANGUAGES:
+        raise _RowRefused(
+            _("The language “%(code)s” is neither zh-hans nor en.") % {"code": code[:20]}
+        )
+    status = _text(row, "status").lower() or Entry.Status.PUBLISHED.value
+    if status not in Entry.Status.values:
+        raise _RowRefused(
+            _("The status “%(status)s” is neither draft nor published.") % {"status": status[:20]}
+        )
+    return {
+        "question": question,
+        "answer": answer,
+        "keywords": ", ".join(_texts(row, "keywords")),
+        "language": _LANGUAGES[code] or language_of(question, default=site.language),
+        "status": status,
+        "phrasings": list(dict.fromkeys(_texts(row, "phrasings"))),
+    }
 
 
-def _cell_restored(cell: str | None) -> str | None:
-    """Undo the apostrophe of an export, so that a file comes back as it went out."""
-    if cell and cell[0] == "'" and cell[1:].startswith(_FORMULA_STARTS):
-        return cell[1:]
-    return cell
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _RowRefused(_("“%(name)s” is not a text.") % {"name": name})
+    # As the service cleans, so that an imported question is found again.
+    value = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return value.replace("\r\n", "\n").strip()
 
 
-def _jsonl_text(rows: list[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def _texts(row: Mapping[str, Any], name: str) -> list[str]:
+    value = row.get(name)
+    if not isinstance(value, list):
+        return [text] if (text := _text(row, name)) else []
+    texts = [_text({name: part}, name) for part in value]
+    return [text for text in texts if text]
+
+
+def _validation_sentence(error: ValidationError) -> str:
+    if hasattr(error, "message_dict"):
+        return " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+    return " ".join(error.messages)
+
+
+def _row_of(entry: Entry) -> dict[str, Any]:
+    return {
+        "question": entry.question,
+        "answer": entry.answer,
+        "phrasings": [phrasing.text for phrasing in entry.phrasings.all()],
+        "keywords": entry.keywords,
+        "language": Language(entry.language).value,
+        "status": Entry.Status(entry.status).value,
+    }
+
+
+def _csv_write(file: TextIO, entries: Iterable[Entry]) -> int:
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    count = 0
+    for entry in entries:
+        row = {**_row_of(entry), "phrasings": "\n".join(_row_of(entry)["phrasings"])}
+        writer.writerow([_formula_escape(row[name]) for name in COLUMNS])
+        count += 1
+    return count
+
+
+def _json_write(file: TextIO, entries: Iterable[Entry]) -> int:
+    count = 0
+    for entry in entries:
+        file.write(json.dumps(_row_of(entry), ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+def _formula_escape(text: str) -> str:
+    # An apostrophe of our own keeps a text that already begins like an escaped one apart.
+    return f"'{text}" if text.startswith(_FORMULA) or _is_escaped(text) else text
+
+
+def _formula_unescape(text: str) -> str:
+    return text[1:] if _is_escaped(text) else text
+
+
+def _is_escaped(text: str) -> bool:
+    return text.startswith("'") and text.lstrip("'").startswith(_FORMULA)

@@ -1,4 +1,4 @@
-"""``manage.py knowledge import FILE`` and ``export FILE``."""
+"""``manage.py knowledge import|export FILE``: entries from and into CSV or JSON Lines."""
 
 from __future__ import annotations
 
@@ -9,47 +9,60 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.models import Site
-from knowledge.services.transfer import TransferError, knowledge_export, knowledge_import
+from knowledge.services.transfer import (
+    ImportRefused,
+    ImportReport,
+    entries_export,
+    entries_import,
+)
+
+ERRORS_SHOWN = 50
 
 
 class Command(BaseCommand):
-    help = "Loads entries from a CSV or JSONL file, or writes them to one."
+    help = "Imports knowledge entries from a .csv or .jsonl file, or exports them into one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("verb", choices=["import", "export"])
-        parser.add_argument("file", type=Path)
-        parser.add_argument("--site", help="The site's key; needed when there are several sites.")
-        parser.add_argument("--dry-run", action="store_true", help="Tell what an import would do.")
+        actions = parser.add_subparsers(dest="action", required=True)
+        load = actions.add_parser("import", help="Read entries; a known question is updated.")
+        load.add_argument("--dry-run", action="store_true", help="Check the file, change nothing.")
+        save = actions.add_parser("export", help="Write all entries of a site.")
+        for action in (load, save):
+            action.add_argument("file", type=Path)
+            action.add_argument("--site", metavar="KEY", help="Not needed while there is one site.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        site = _site_find(options["site"])
+        site = self._site(options["site"])
         try:
-            if options["verb"] == "export":
-                count = knowledge_export(site=site, path=options["file"])
-                self.stdout.write(f"Entries written: {count}.")
+            if options["action"] == "export":
+                count = entries_export(site=site, path=options["file"])
+                self.stdout.write(f"{count} entries of {site} written to {options['file']}.")
                 return
-            result = knowledge_import(path=options["file"], site=site, dry_run=options["dry_run"])
-        except TransferError as error:
+            dry_run = options["dry_run"]
+            report = entries_import(site=site, path=options["file"], dry_run=dry_run)
+        except ImportRefused as error:
             raise CommandError(str(error)) from error
-        for problem in result.problems:
-            self.stderr.write(f"Line {problem.line}: {problem.sentence}")
-        self.stdout.write(
-            f"{'Would be: ' if options['dry_run'] else ''}{result.created} created, "
-            f"{result.updated} updated, {result.unchanged} unchanged, "
-            f"{len(result.problems)} refused."
+        self._report(report, site, dry_run=dry_run)
+
+    def _report(self, report: ImportReport, site: Site, *, dry_run: bool) -> None:
+        for error in report.errors[:ERRORS_SHOWN]:
+            self.stderr.write(f"Line {error.line}: {error.message}")
+        if len(report.errors) > ERRORS_SHOWN:
+            self.stderr.write(f"... and {len(report.errors) - ERRORS_SHOWN} more lines.")
+        counts = (
+            f"{report.created} new, {report.updated} changed, {report.unchanged} as before, "
+            f"{len(report.errors)} with errors"
         )
-        if result.problems:
-            raise SystemExit(1)
+        self.stdout.write(f"{site}: {counts}" + (" (dry run, nothing stored)." if dry_run else "."))
+        if report.errors:
+            raise CommandError("Some rows were not imported; see above.", returncode=1)
 
-
-def _site_find(key: str | None) -> Site:
-    sites = Site.objects.filter(key=key) if key else Site.objects.all()
-    found = list(sites[:2])
-    if len(found) == 1:
-        return found[0]
-    if key:
-        raise CommandError(f"No site has the key {key!r}.")
-    if not found:
-        raise CommandError("There is no site yet; add one in the admin.")
-    keys = ", ".join(f"{site.key} ({site.name})" for site in Site.objects.all())
-    raise CommandError(f"Say which site with --site KEY: {keys}.")
+    def _site(self, key: str | None) -> Site:
+        sites = list(Site.objects.filter(key=key) if key else Site.objects.all()[:2])
+        if len(sites) == 1:
+            return sites[0]
+        if key:
+            raise CommandError(f"There is no site with the key {key}.")
+        if not sites:
+            raise CommandError("There is no site yet; create one in the admin.")
+        raise CommandError("There are several sites; say which with --site KEY.")
