@@ -34,7 +34,7 @@ class PageTemplate(Template):
     pattern = r"""
         \{\{ \s (?P<named>[a-z_]+) \s \}\}
         | (?P<escaped>(?!)) | (?P<braced>(?!)) | (?P<invalid>(?!))
-    """
+    """  # type: ignore[assignment]  # typeshed gives the compiled form of what Template takes
 
 
 @dataclass(frozen=True, slots=True)
