@@ -135,7 +135,7 @@ def _environment_prepare(kind: str) -> None:
 
 def _packages_install(lock: Path) -> None:
     """Install with uv, which is quick, or with pip where uv cannot be had or cannot do it."""
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "-qq"]
     require = ["--require-hashes", "-r"]
     uv_lock = str(BASE_DIR / "requirements" / "uv.txt")
     if not _call([*pip, "install", *require, uv_lock], quiet=True):
@@ -156,7 +156,11 @@ def _uv_environment() -> dict[str, str]:
     found = subprocess.run(
         [str(PYTHON), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
-    settings: dict[str, str] = {"UV_LINK_MODE": "copy"}
+    settings = {
+        "UV_LINK_MODE": "copy",
+        # As pip does it; every file's hash is pinned, so that no index can slip in another.
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
     for line in found.stdout.splitlines():
         name, _, value = line.partition("=")
         name = name.rpartition(".")[2].rpartition(":")[2]
