@@ -140,7 +140,7 @@ def _packages_install(lock: Path) -> None:
     uv_lock = str(BASE_DIR / "requirements" / "uv.txt")
     if not _call([*pip, "install", *require, uv_lock], quiet=True):
         uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON)]
-        uv += ["--no-progress", "--compile-bytecode"]
+        uv += ["--quiet", "--compile-bytecode"]
         if not _call([*uv, *require, str(lock)], extra=_uv_environment()):
             return
         print("uv could not install the packages; pip tries.", flush=True)
