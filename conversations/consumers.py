@@ -15,8 +15,8 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from conversations.customer_text import TEXT_LIMIT, customer_text_clean
-from conversations.desk import SOCKETS_MOST, Desk, desk_current
+from conversations.customer_text import TEXT_LIMIT
+from conversations.desk import FRAMES_MOST, FRAMES_SECONDS, SOCKETS_MOST, Desk, desk_current
 from conversations.errors import (
     BadFrame,
     BadJson,
@@ -24,42 +24,31 @@ from conversations.errors import (
     Forbidden,
     NotFound,
     Overloaded,
-    RateLimited,
     Unavailable,
     UnknownType,
 )
 from conversations.frames import (
     FRAME_BYTES,
     VERSION,
-    Cancel,
     Frame,
     Hello,
-    Ping,
-    Rate,
-    RequestHuman,
-    Send,
     frame_decode,
     frame_encode,
 )
-from conversations.lanes import READS, WRITES
+from conversations.intake import frame_take
+from conversations.lanes import READS
 from conversations.limits import SlidingWindow
 from conversations.origins import origin_normalise
 from conversations.selectors import (
     ITEMS_PAGE,
+    conversation_news,
     conversation_state,
-    items_after,
     origin_known,
     site_allows,
 )
-from conversations.services.handoff import human_request
-from conversations.services.messages import message_receive
-from conversations.services.ratings import answer_rate
-from conversations.services.turns import turn_cancel
 from conversations.switchboard import Subscription
 from conversations.tokens import Session, session_token_read
-from inference.text.language import language_of
 
-FRAMES_PER_SECOND = 20
 PROTOCOL_ERRORS_MOST = 3
 
 CLOSE_BINARY = 1003
@@ -93,9 +82,10 @@ class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no ty
         self.session: Session | None = None
         self.subscription: Subscription | None = None
         self.delivered = 0
+        self.mode_told = ""
         self.protocol_errors = 0
         self.is_open = False
-        self.frames = SlidingWindow(FRAMES_PER_SECOND, 1.0, clock=time.monotonic)
+        self.frames = SlidingWindow(FRAMES_MOST, FRAMES_SECONDS, clock=time.monotonic)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -168,34 +158,9 @@ class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no ty
         session = self.session
         if session is None:
             raise BadFrame  # nothing before hello
-        match frame:
-            case Send():
-                await self._send(session, frame)
-            case Cancel():
-                turn_id = await WRITES.run(
-                    turn_cancel,
-                    conversation_id=session.conversation_id,
-                    client_message_id=frame.client_message_id,
-                )
-                if turn_id is not None:
-                    self.desk.runner.drop(turn_id)
-                self.desk.switchboard.wake(session.conversation_id)
-            case RequestHuman():
-                await WRITES.run(human_request, conversation_id=session.conversation_id)
-                self.desk.switchboard.wake(session.conversation_id)
-            case Rate():
-                await WRITES.run(
-                    answer_rate,
-                    conversation_id=session.conversation_id,
-                    reply_seq=frame.reply_seq,
-                    kind=frame.kind,
-                    score=frame.score,
-                    reasons=frame.reasons,
-                    comment=frame.comment,
-                )
-                await self._send_frame({"type": "rated", "reply_seq": frame.reply_seq})
-            case Ping():
-                await self._send_frame({"type": "pong", "n": frame.n})
+        answer = await frame_take(frame, session=session, desk=self.desk)
+        if answer is not None:
+            await self._send_frame(answer)
 
     async def _hello(self, hello: Hello) -> None:
         if hello.version != VERSION or isinstance(hello.version, bool):
@@ -232,6 +197,7 @@ class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no ty
                 "limits": {"text": TEXT_LIMIT, "frame": FRAME_BYTES},
             }
         )
+        self.mode_told = state.mode
         self.delivered = min(hello.last_seq, state.head_seq)
         if state.head_seq - self.delivered > ITEMS_PAGE:
             await self._send_frame(
@@ -239,35 +205,6 @@ class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no ty
             )
             self.delivered = state.head_seq - ITEMS_PAGE
         self._task(self._deliver(session, self.subscription))
-
-    async def _send(self, session: Session, frame: Send) -> None:
-        wait = self.desk.sends.wait_of(session.visitor_id)
-        if wait:
-            raise RateLimited(
-                client_message_id=frame.client_message_id, retry_ms=int(1000 * wait) + 1
-            )
-        try:
-            text = customer_text_clean(frame.text)
-            receipt = await WRITES.run(
-                message_receive,
-                conversation_id=session.conversation_id,
-                client_message_id=frame.client_message_id,
-                text=text,
-                language=language_of(text, settings.LANGUAGE_CODE),
-            )
-        except ConversationError as error:
-            error.client_message_id = frame.client_message_id
-            raise
-        await self._send_frame(
-            {
-                "type": "ack",
-                "client_message_id": str(receipt.client_message_id),
-                "seq": receipt.seq,
-                "duplicate": receipt.duplicate,
-            }
-        )
-        if not receipt.duplicate:
-            self.desk.message_accepted(session.conversation_id)
 
     async def _deliver(self, session: Session, subscription: Subscription) -> None:
         """Send items in order and live frames, until cancelled.
@@ -286,24 +223,27 @@ class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no ty
                 subscription.told.set()
             live = subscription.live_take()
             if changed:
-                await self._items_send(session.conversation_id, subscription)
+                await self._news_send(session.conversation_id, subscription)
             for frame in live:
                 await self._send_frame(frame)
 
-    async def _items_send(self, conversation_id: UUID, subscription: Subscription) -> None:
-        while True:
+    async def _news_send(self, conversation_id: UUID, subscription: Subscription) -> None:
+        more = True
+        while more:
             try:
-                items = await READS.run(
-                    items_after, conversation_id=conversation_id, after=self.delivered
+                news = await READS.run(
+                    conversation_news, conversation_id=conversation_id, after=self.delivered
                 )
             except ConversationError:
                 return  # the poll comes back to it: head_seen is not moved
-            for item in items:
+            for item in news.items:
                 await self._send_frame(item)
                 self.delivered = int(str(item["seq"]))
-            subscription.head_seen = self.delivered
-            if len(items) < ITEMS_PAGE:
-                return
+            subscription.head_seen, subscription.mode_seen = self.delivered, news.mode
+            more = len(news.items) == ITEMS_PAGE
+        if news.mode != self.mode_told:
+            self.mode_told = news.mode
+            await self._send_frame({"type": "mode", "mode": news.mode})
 
     async def _hello_await(self) -> None:
         await asyncio.sleep(settings.HELLO_SECONDS)

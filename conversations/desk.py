@@ -15,13 +15,15 @@ from django.utils import timezone
 from conversations.errors import ConversationError
 from conversations.limits import SlidingWindow
 from conversations.runner import TurnRunner
-from conversations.switchboard import Switchboard
+from conversations.switchboard import POLL_SECONDS, Switchboard
 
 if TYPE_CHECKING:
     from conversations.engines import Engines
 
 SENDS_MOST = 10
 SENDS_SECONDS = 10.0
+FRAMES_MOST = 20
+FRAMES_SECONDS = 1.0
 SESSIONS_MOST = 30
 SESSIONS_SECONDS = 60.0
 SOCKETS_MOST = 5000
@@ -30,11 +32,14 @@ _TOLD_SECONDS = 1.0
 
 
 class Desk:
-    """The parts of a web process, put together in one place."""
+    """The parts of a web process, put together in one place.
 
-    def __init__(self, *, engines: Engines) -> None:
+    ``poll_seconds``: how long a change that no wake told of may stay unseen.
+    """
+
+    def __init__(self, *, engines: Engines, poll_seconds: float = POLL_SECONDS) -> None:
         self.engines = engines
-        self.switchboard = Switchboard()
+        self.switchboard = Switchboard(poll_seconds=poll_seconds)
         self.runner = TurnRunner(
             ladder=engines.ladder,
             switchboard=self.switchboard,
@@ -44,6 +49,7 @@ class Desk:
         )
         self.switchboard.work_wake = self.runner.wake
         self.sends = SlidingWindow(SENDS_MOST, SENDS_SECONDS, clock=time.monotonic)
+        self.frames = SlidingWindow(FRAMES_MOST, FRAMES_SECONDS, clock=time.monotonic)
         self.sessions = SlidingWindow(SESSIONS_MOST, SESSIONS_SECONDS, clock=time.monotonic)
         self.sockets = 0
         self.draining = False

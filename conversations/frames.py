@@ -112,13 +112,13 @@ def json_object_decode(raw: str | bytes) -> dict[str, Any]:
     return value
 
 
-def frame_decode(text: str) -> Frame:
+def frame_decode(raw: str | bytes) -> Frame:
     """Decode a frame of a client; unknown fields are ignored.
 
     Raises:
         BadJson, BadFrame, UnknownType.
     """
-    data = json_object_decode(text)
+    data = json_object_decode(raw)
     kind = data.get("type")
     if not isinstance(kind, str):
         raise BadFrame

@@ -32,6 +32,14 @@ class ConversationState:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationNews:
+    """Item frames in order, and a mode that is at least as new as they are."""
+
+    items: list[dict[str, object]]
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFacts:
     """What the ladder is told of a turn.
 
@@ -104,6 +112,17 @@ def conversation_heads(*, conversation_ids: Iterable[UUID]) -> dict[UUID, tuple[
         "id", "head_seq", "mode"
     )
     return {conversation_id: (head_seq, mode) for conversation_id, head_seq, mode in rows}
+
+
+def conversation_news(*, conversation_id: UUID, after: int) -> ConversationNews:
+    """What a client that has the items up to ``after`` does not know; at most a page of items.
+
+    Raises:
+        NotFound
+    """
+    items = items_after(conversation_id=conversation_id, after=after)
+    # Read last: an older mode sent behind the items would undo what they tell.
+    return ConversationNews(items, conversation_state(conversation_id=conversation_id).mode)
 
 
 def items_after(

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from channels.layers import get_channel_layer
 from conversations.errors import ConversationError
 from conversations.lanes import READS
 from conversations.selectors import conversation_heads
+from conversations.wakes import wakes_heard
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Subscription:
         self.drain_frame: Frame | None = None
         self.told = asyncio.Event()
         self.head_seen = 0
+        self.mode_seen = ""
         self._changed = True
         self._live: deque[Frame] = deque(maxlen=_LIVE_MOST)
         self._news = asyncio.Event()
@@ -144,22 +147,25 @@ class Switchboard:
             except ConversationError:
                 continue  # the database is away; the next round tries again
             for subscription in listeners:
-                head_seq, _ = heads.get(subscription.conversation_id, (0, ""))
-                if head_seq > subscription.head_seen:
+                head_seq, mode = heads.get(subscription.conversation_id, (0, ""))
+                if head_seq > subscription.head_seen or mode != subscription.mode_seen:
                     subscription.wake()
 
     async def listen(self) -> None:
-        """Take wakes from other processes, until cancelled.
+        """Take wakes from the services of this process and from other processes, until cancelled.
 
         The channel layer only wakes: whatever it raises (a Redis that died, for one) is logged,
         and it is tried again while the poll stands in.
         """
-        while True:
-            try:
-                await self._listen()
-            except Exception:
-                logger.exception("The channel layer failed; the poll stands in for it.")
-                await asyncio.sleep(self._poll_seconds)
+        loop = asyncio.get_running_loop()
+        # Services run in threads.
+        with wakes_heard(partial(loop.call_soon_threadsafe, self.wake)):
+            while True:
+                try:
+                    await self._listen()
+                except Exception:
+                    logger.exception("The channel layer failed; the poll stands in for it.")
+                    await asyncio.sleep(self._poll_seconds)
 
     async def _listen(self) -> None:
         layer = get_channel_layer()

@@ -8,5 +8,6 @@ app_name = "widget"
 urlpatterns = [
     path("v1/session", widget_api.session_create, name="session"),
     path("v1/messages", widget_api.message_create, name="messages"),
+    path("v1/frames", widget_api.frame_create, name="frames"),
     path("v1/items", widget_api.item_list, name="items"),
 ]

@@ -15,30 +15,37 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from conversations.customer_text import TEXT_LIMIT, customer_text_clean
+from conversations.customer_text import TEXT_LIMIT
 from conversations.desk import desk_current
+from conversations.enums import Mode
 from conversations.errors import (
     BadFrame,
     ConversationError,
     Forbidden,
     RateLimited,
 )
-from conversations.frames import FRAME_BYTES, SEQ_MOST, json_object_decode, uuid_read
+from conversations.frames import (
+    FRAME_BYTES,
+    SEQ_MOST,
+    Send,
+    frame_decode,
+    json_object_decode,
+    uuid_read,
+)
+from conversations.intake import frame_take, message_take
 from conversations.lanes import READS, WRITES
 from conversations.origins import origin_allowed, origin_normalise
 from conversations.selectors import (
     ITEMS_PAGE,
+    conversation_news,
     conversation_state,
-    items_after,
     origin_known,
     site_allows,
     site_by_key,
 )
 from conversations.services.identities import identity_verify
-from conversations.services.messages import message_receive
 from conversations.services.sessions import session_open
 from conversations.tokens import SESSION_SECONDS, Session, session_token_make, session_token_read
-from inference.text.language import language_of
 from knowledge.models import Language
 
 WAIT_MOST = 25.0
@@ -143,54 +150,56 @@ async def message_create(request: HttpRequest) -> HttpResponse:
     raw = _body(request).get("text")
     if not isinstance(raw, str):
         raise BadFrame(client_message_id=client_message_id)
+    frame = Send(client_message_id=client_message_id, text=raw)
+    ack = await message_take(frame, session=session, desk=desk_current())
+    return JsonResponse(ack, status=200 if ack["duplicate"] else 201)
+
+
+@widget_view("POST")
+async def frame_create(request: HttpRequest) -> HttpResponse:
+    """Take one frame of the socket's protocol: ``cancel``, ``rate``, ``request_human``, ``ping``...
+
+    Answers the frame that a socket would answer; an empty object where it would answer nothing,
+    because what follows is seen in the items and the mode.
+    """
+    session = await _session(request)
     desk = desk_current()
-    wait = desk.sends.wait_of(session.visitor_id)
+    wait = desk.frames.wait_of(session.visitor_id)
     if wait:
-        raise RateLimited(client_message_id=client_message_id, retry_ms=int(1000 * wait) + 1)
-    try:
-        text = customer_text_clean(raw)
-        receipt = await WRITES.run(
-            message_receive,
-            conversation_id=session.conversation_id,
-            client_message_id=client_message_id,
-            text=text,
-            language=language_of(text, settings.LANGUAGE_CODE),
-        )
-    except ConversationError as error:
-        error.client_message_id = client_message_id
-        raise
-    if not receipt.duplicate:
-        desk.message_accepted(session.conversation_id)
-    return JsonResponse(
-        {
-            "type": "ack",
-            "client_message_id": str(receipt.client_message_id),
-            "seq": receipt.seq,
-            "duplicate": receipt.duplicate,
-        },
-        status=200 if receipt.duplicate else 201,
-    )
+        raise RateLimited(retry_ms=int(1000 * wait) + 1)
+    answer = await frame_take(frame_decode(_raw(request)), session=session, desk=desk)
+    return JsonResponse(answer or {})
 
 
 @widget_view("GET")
 async def item_list(request: HttpRequest) -> HttpResponse:
-    """Items with ``seq > after``; ``wait`` holds the answer up to 25 seconds for the first."""
+    """Items with ``seq > after``; ``wait`` holds the answer up to 25 seconds for the first.
+
+    It is held no longer than the mode stays ``mode`` (left out: the mode at the beginning).
+    """
     session = await _session(request)
     after = _number(request, "after", most=SEQ_MOST)
     wait = min(_number(request, "wait", most=3600), WAIT_MOST)
+    mode = request.GET.get("mode", "")
+    if mode and mode not in Mode.values:
+        raise BadFrame
     desk = desk_current()
     subscription = desk.switchboard.subscribe(
         conversation_id=session.conversation_id, visitor_id=session.visitor_id, is_socket=False
     )
-    subscription.head_seen = after
+    subscription.head_seen, subscription.mode_seen = after, mode
     items: list[dict[str, object]] = []
     try:
         async with asyncio.timeout(wait or None):
             while not items and not desk.draining:
                 if await subscription.news():
-                    items = await READS.run(
-                        items_after, conversation_id=session.conversation_id, after=after
+                    news = await READS.run(
+                        conversation_news, conversation_id=session.conversation_id, after=after
                     )
+                    items, subscription.mode_seen = news.items, news.mode
+                    mode = mode or news.mode
+                    if news.mode != mode:
+                        break
                 if not wait:
                     break
     except TimeoutError:
@@ -223,6 +232,10 @@ async def _session(request: HttpRequest) -> Session:
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
+    return json_object_decode(_raw(request))
+
+
+def _raw(request: HttpRequest) -> bytes:
     try:
         declared = int(request.headers.get("Content-Length") or 0)
     except ValueError as error:
@@ -232,7 +245,7 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     body = request.body
     if len(body) > FRAME_BYTES:
         raise BadFrame
-    return json_object_decode(body)
+    return body
 
 
 def _string(data: dict[str, Any], name: str, most: int) -> str:

@@ -1,4 +1,7 @@
-"""A person takes part: asked for, taken over, given back, closed."""
+"""A person takes part: asked for, taken over, given back, closed.
+
+Every change wakes the customer's open sockets, which tell the new mode.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from conversations.errors import ConversationClosed, Forbidden
 from conversations.models import Conversation, Message, Turn
 from conversations.services.items import conversation_lock, item_append
 from conversations.services.turns import turn_close
+from conversations.wakes import wake_after_commit
 
 
 def human_request(*, conversation_id: UUID) -> Message | None:
@@ -32,6 +36,7 @@ def human_request(*, conversation_id: UUID) -> Message | None:
             raise ConversationClosed
         if conversation.mode != Mode.BOT:
             return None
+        wake_after_commit(conversation_id=conversation_id)
         conversation.mode = Mode.QUEUED
         conversation.queued_at = now
         with translation.override(conversation.language or conversation.site.language):
@@ -56,6 +61,7 @@ def conversation_take(*, conversation_id: UUID) -> None:
         conversation, _ = conversation_lock(conversation_id=conversation_id)
         if conversation.mode == Mode.CLOSED:
             raise ConversationClosed
+        wake_after_commit(conversation_id=conversation_id)
         conversation.mode = Mode.HUMAN
         conversation.save(update_fields=["mode", "updated_at"])
         _turns_hand_over(conversation=conversation, text="")
@@ -71,6 +77,7 @@ def conversation_return(*, conversation_id: UUID) -> None:
         conversation, _ = conversation_lock(conversation_id=conversation_id)
         if conversation.mode == Mode.CLOSED:
             raise ConversationClosed
+        wake_after_commit(conversation_id=conversation_id)
         conversation.mode = Mode.BOT
         conversation.queued_at = None
         conversation.save(update_fields=["mode", "queued_at", "updated_at"])
@@ -84,6 +91,7 @@ def conversation_close(*, conversation_id: UUID) -> None:
     """
     with transaction.atomic():
         conversation, _ = conversation_lock(conversation_id=conversation_id)
+        wake_after_commit(conversation_id=conversation_id)
         conversation.mode = Mode.CLOSED
         conversation.save(update_fields=["mode", "updated_at"])
         _turns_hand_over(conversation=conversation, text="")
@@ -102,6 +110,7 @@ def operator_message_send(*, conversation_id: UUID, text: str) -> Message:
             raise ConversationClosed
         if conversation.mode != Mode.HUMAN:
             raise Forbidden
+        wake_after_commit(conversation_id=conversation_id)
         return item_append(conversation=conversation, role=Role.OPERATOR, text=text)
 
 

@@ -18,6 +18,12 @@ from conversations.enums import Outcome, Role
 from conversations.lanes import WRITES
 from conversations.models import Conversation, Message, Rating
 from conversations.selectors import ITEMS_PAGE
+from conversations.services.handoff import (
+    conversation_close,
+    conversation_return,
+    conversation_take,
+    operator_message_send,
+)
 from conversations.tokens import Session, session_token_make
 from inference.engines.scripted import ScriptedChatClient, ScriptedReply
 from tests.conversations.conftest import ORIGIN, Customer
@@ -37,9 +43,18 @@ def engine() -> ScriptedChatClient:
 
 
 @pytest.fixture
-async def desk(engine: ScriptedChatClient, transactional_db: None) -> AsyncIterator[Desk]:
+def poll_seconds() -> float:
+    """So long that the wakes alone have to tell the sockets."""
+    return 3600.0
+
+
+@pytest.fixture
+async def desk(
+    engine: ScriptedChatClient, poll_seconds: float, transactional_db: None
+) -> AsyncIterator[Desk]:
     knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.6),))
-    made = Desk(engines=Engines(ladder_make(chat=engine, knowledge=knowledge), engine, None))
+    engines = Engines(ladder_make(chat=engine, knowledge=knowledge), engine, None)
+    made = Desk(engines=engines, poll_seconds=poll_seconds)
     await made.start()
     yield made
     engine.release()
@@ -332,3 +347,41 @@ async def test_a_foreign_origin_is_refused_before_the_handshake(
     for origin in (None, "null", "https://evil.example"):
         connected, _ = await Socket(desk, alice, origin=origin).communicator.connect(timeout=10)
         assert not connected
+
+
+async def test_a_person_who_takes_over_and_goes_again_is_told_at_once(
+    socket: Socket, alice: Customer
+) -> None:
+    await socket.hello()
+    modes = []
+    for change in (conversation_take, conversation_return, conversation_close):
+        # As the admin does it: in a thread that is none of the lanes.
+        await sync_to_async(change, thread_sensitive=False)(conversation_id=alice.conversation.pk)
+        modes.append((await socket.until(lambda frame: frame["type"] == "mode"))["mode"])
+
+    assert modes == ["human", "bot", "closed"]
+    assert sum(frame["type"] == "mode" for frame in socket.frames) == 3
+
+
+@pytest.mark.parametrize("poll_seconds", [0.05])
+async def test_a_mode_that_another_process_changed_is_told_by_the_poll(
+    socket: Socket, alice: Customer
+) -> None:
+    await socket.hello()
+    await Conversation.objects.filter(pk=alice.conversation.pk).aupdate(mode="human")
+
+    frame = await socket.until(lambda frame: frame["type"] == "mode")
+
+    assert frame == {"v": 1, "type": "mode", "mode": "human"}
+
+
+async def test_what_a_person_writes_arrives_at_once(socket: Socket, alice: Customer) -> None:
+    await socket.hello()
+    for service, values in ((conversation_take, {}), (operator_message_send, {"text": "我是小王"})):
+        await sync_to_async(service, thread_sensitive=False)(
+            conversation_id=alice.conversation.pk, **values
+        )
+
+    item = await socket.until(lambda frame: frame["type"] == "item")
+
+    assert (item["role"], item["text"]) == ("operator", "我是小王")

@@ -1,0 +1,96 @@
+"""What a customer's frame does, whether it came over a socket or as a request of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from conversations.customer_text import customer_text_clean
+from conversations.errors import BadFrame, ConversationError, RateLimited
+from conversations.frames import Cancel, Frame, Hello, Ping, Rate, RequestHuman, Send
+from conversations.lanes import WRITES
+from conversations.services.handoff import human_request
+from conversations.services.messages import message_receive
+from conversations.services.ratings import answer_rate
+from conversations.services.turns import turn_cancel
+from conversations.tokens import Session
+from inference.text.language import language_of
+
+if TYPE_CHECKING:
+    from conversations.desk import Desk
+
+
+async def frame_take(frame: Frame, *, session: Session, desk: Desk) -> dict[str, object] | None:
+    """Do what a frame asks for.
+
+    Returns:
+        The frame that answers it: ``ack``, ``rated`` or ``pong``; ``None`` when what follows is
+        seen in the conversation's items and mode.
+
+    Raises:
+        BadFrame: a ``hello``, which only opens a socket.
+        ConversationError: every other refusal of the services.
+    """
+    match frame:
+        case Hello():
+            raise BadFrame
+        case Send():
+            return await message_take(frame, session=session, desk=desk)
+        case Cancel():
+            turn_id = await WRITES.run(
+                turn_cancel,
+                conversation_id=session.conversation_id,
+                client_message_id=frame.client_message_id,
+            )
+            if turn_id is not None:
+                desk.runner.drop(turn_id)
+            desk.switchboard.wake(session.conversation_id)
+        case RequestHuman():
+            await WRITES.run(human_request, conversation_id=session.conversation_id)
+            desk.switchboard.wake(session.conversation_id)
+        case Rate():
+            await WRITES.run(
+                answer_rate,
+                conversation_id=session.conversation_id,
+                reply_seq=frame.reply_seq,
+                kind=frame.kind,
+                score=frame.score,
+                reasons=frame.reasons,
+                comment=frame.comment,
+            )
+            return {"type": "rated", "reply_seq": frame.reply_seq}
+        case Ping():
+            return {"type": "pong", "n": frame.n}
+    return None
+
+
+async def message_take(frame: Send, *, session: Session, desk: Desk) -> dict[str, object]:
+    """Store a message and have it answered; returns its ``ack``.
+
+    Raises:
+        ConversationError: with the message's id.
+    """
+    wait = desk.sends.wait_of(session.visitor_id)
+    if wait:
+        raise RateLimited(client_message_id=frame.client_message_id, retry_ms=int(1000 * wait) + 1)
+    try:
+        text = customer_text_clean(frame.text)
+        receipt = await WRITES.run(
+            message_receive,
+            conversation_id=session.conversation_id,
+            client_message_id=frame.client_message_id,
+            text=text,
+            language=language_of(text, settings.LANGUAGE_CODE),
+        )
+    except ConversationError as error:
+        error.client_message_id = frame.client_message_id
+        raise
+    if not receipt.duplicate:
+        desk.message_accepted(session.conversation_id)
+    return {
+        "type": "ack",
+        "client_message_id": str(receipt.client_message_id),
+        "seq": receipt.seq,
+        "duplicate": receipt.duplicate,
+    }
