@@ -175,7 +175,7 @@ async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[
                 shop_name="",
                 texts=(asked.text,),
                 language=asked.language,
-                now=datetime.now(),  # noqa: DTZ005 the shop's local time
+                now=datetime.now(),
                 use_model=client is not None,
             )
             climbed = await ladder.climb(question, live=Unseen(), deadline=Deadline.after(120.0))

@@ -23,7 +23,7 @@ class Direct:
         if not walk.passages or walk.passages[0].probability < self._direct_probability:
             return None
         best = walk.passages[0]
-        passage = SupportPassage(best.id, best.question, best.answer)
+        passage = SupportPassage(best.id, best.question, best.answer, best.probability)
         if best.language != walk.language:
             return None
         if not relevance(walk.standalone, passage, walk.language).covers:

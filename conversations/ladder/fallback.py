@@ -20,7 +20,9 @@ class OwnWords:
         same_language = {p.id for p in walk.passages if p.language == walk.language}
         relevant = {p.id for p in walk.relevant} & same_language
         whole = [
-            SupportPassage(p.id, p.question, p.answer) for p in walk.passages if p.id in relevant
+            SupportPassage(p.id, p.question, p.answer, p.probability)
+            for p in walk.passages
+            if p.id in relevant
         ]
         words = own_words(walk.standalone, whole, walk.language) if whole else None
         if words is None:

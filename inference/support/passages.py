@@ -32,11 +32,16 @@ def parts_of(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class SupportPassage:
-    """What an answer may rest on. ``question`` is the entry's question or a title; may be empty."""
+    """What an answer may rest on. ``question`` is the entry's question or a title; may be empty.
+
+    ``probability`` is the retrieval's, calibrated, that the passage answers the customer's
+    question; None when nothing but words can tell.
+    """
 
     id: str
     question: str
     answer: str
+    probability: float | None = None
 
     def is_curated(self, language: str) -> bool:
         """An entry with a question and a short answer, read as one piece; else a document."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from inference.support.asking import asking_of
 from inference.support.quantities import quantities_of
 from inference.support.terms import Term, stem, terms_of
 from inference.support.vocabulary import TOPIC_KIN, TOPICS
@@ -72,14 +73,29 @@ _ASKING = re.compile(
 )
 
 
+# What the circumstances of a question weigh beside what it asks; less than this is no question of
+# its own ("how long does it take?").
+_AROUND = 0.3
+_LEAST_ASKED = 0.7
+_POINTS_BACK = re.compile(r"\b(?:that|this)\b|这样|那样|这种情况", re.I)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question taken apart. ``topics`` are names in ``vocabulary.TOPICS``."""
+    """A question taken apart. ``topics`` are names in ``vocabulary.TOPICS``.
+
+    ``asked`` are the content words of the part that asks; ``terms`` has these and, with less
+    weight, those of the circumstances; ``main`` is the text of that part, empty
+    when only all parts together ask. Of each of ``topic_groups`` a passage must have one topic.
+    """
 
     text: str
     wanted: Wanted
     terms: tuple[Term, ...]
     topics: frozenset[str]
+    asked: tuple[Term, ...] = ()
+    main: str = ""
+    topic_groups: frozenset[frozenset[str]] = frozenset()
 
 
 @lru_cache(maxsize=1)
@@ -97,19 +113,27 @@ def _topic_words() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
 
 def topics_of(text: str) -> frozenset[str]:
     """The shop topics that ``text`` names."""
+    return frozenset[str]().union(*topic_groups(text))
+
+
+def topic_groups(text: str) -> frozenset[frozenset[str]]:
+    """For each word of a topic in ``text`` the topics that it may stand for.
+
+    退回 may ask for the goods' way back or for the money's: a passage on either will do.
+    """
     plain = text_normalise(text)
     stems = [stem(w) for w in re.findall(r"[a-z][a-z'-]*", plain)]
     present = set(stems)
-    found: set[str] = set()
+    found: dict[str, set[str]] = {}
     for topic, word, phrase in _topic_words():
         if not phrase:
             if word in plain:
-                found.add(topic)
+                found.setdefault(word, set()).add(topic)
         elif all(part in present for part in phrase) and _near(stems, phrase):
-            found.add(topic)
+            found.setdefault(word, set()).add(topic)
     if any(q.kind == "clock" for q in quantities_of(text)):
-        found.add("hours")
-    return frozenset(found)
+        found.setdefault(":", set()).add("hours")
+    return frozenset(frozenset(topics) for topics in found.values())
 
 
 def _near(stems: list[str], phrase: tuple[str, ...], window: int = 8) -> bool:
@@ -121,10 +145,20 @@ def _near(stems: list[str], phrase: tuple[str, ...], window: int = 8) -> bool:
     return False
 
 
-def topics_missing(asked: frozenset[str], text: str) -> tuple[str, ...]:
-    """Topics that are asked about and that ``text`` does not speak of."""
+def topics_missing(asked: frozenset[str] | frozenset[frozenset[str]], text: str) -> tuple[str, ...]:
+    """Topics that are asked about and that ``text`` does not speak of.
+
+    Of a group of topics (``topic_groups``) one is enough.
+    """
     spoken = topics_of(text)
-    return tuple(sorted(t for t in asked if not (TOPIC_KIN.get(t, frozenset({t})) & spoken)))
+    groups = [frozenset({t}) if isinstance(t, str) else t for t in asked]
+    return tuple(
+        sorted(
+            "/".join(sorted(group))
+            for group in groups
+            if not any(TOPIC_KIN.get(t, frozenset({t})) & spoken for t in group)
+        )
+    )
 
 
 def wanted_of(text: str) -> Wanted:
@@ -138,10 +172,38 @@ def wanted_of(text: str) -> Wanted:
 
 def question_of(text: str, language: str) -> Question:
     """Take a customer's question apart."""
-    asked = _ASKING.sub(" ", text) if language != "en" else text
+    main = _asked_part(text, language)
+    groups = topic_groups(main)
+    if main == text and asking_of(text, language).around:
+        # What it asks is told by all parts together: speaking of one of their topics will do.
+        groups = frozenset({frozenset[str]().union(*groups)}) if groups else groups
+    asked = _content(main, language)
+    keys = {term.key for term in asked}
+    around = tuple(
+        replace(term, weight=_AROUND * term.weight, is_name=False)
+        for term in (_content(text, language) if main != text else ())
+        if term.key not in keys
+    )
     return Question(
         text=text,
-        wanted=wanted_of(text),
-        terms=terms_of(asked, language),
-        topics=topics_of(text),
+        wanted=wanted_of(main),
+        terms=(*asked, *around),
+        topics=topics_of(main),
+        asked=asked,
+        main="" if main == text and asking_of(text, language).around else main,
+        topic_groups=groups,
     )
+
+
+def _content(text: str, language: str) -> tuple[Term, ...]:
+    return terms_of(_ASKING.sub(" ", text) if language != "en" else text, language)
+
+
+def _asked_part(text: str, language: str) -> str:
+    """The first part that asks and names what about; the whole text when none does."""
+    asking = asking_of(text, language)
+    for part in asking.asked:
+        weight = sum(term.weight for term in _content(part, language))
+        if (weight >= _LEAST_ASKED or topics_of(part)) and not _POINTS_BACK.search(part):
+            return part
+    return text

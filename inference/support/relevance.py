@@ -9,9 +9,10 @@ and the kind of answer (``how long`` needs a time in the passage).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from inference.support.asking import narrowing_words
 from inference.support.passages import (
     WINDOW_CHARACTERS,
     ReadPassage,
@@ -20,7 +21,8 @@ from inference.support.passages import (
 )
 from inference.support.quantities import Quantity, quantities_of
 from inference.support.questions import Question, Wanted, question_of, topics_missing
-from inference.support.terms import TermSource, weighted_coverage
+from inference.support.terms import TermSource, stem, terms_of, weighted_coverage
+from inference.support.vocabulary import SPECIFICS
 
 # Share of the question's word weight that a passage must hold.
 COVERED = 0.5
@@ -29,6 +31,14 @@ COVERED_BY_TOPIC = 0.33
 # The same for a document without a title, which names its subject once and then says "it": whether
 # the answer's own sentence speaks of the question is checked after generation (claims.py).
 COVERED_BY_DOCUMENT = 0.35
+# With a probability from retrieval, the share falls as the probability rises: embeddings know
+# paraphrases that no word list has, and words know near misses that embeddings do not.
+_COVERED_BY_WORDS = 0.6
+_COVERED_SLOPE = 2.0
+# From here on the question is one that the shop itself has written for the entry.
+CERTAIN = 0.99
+# A word counts as there from this coverage on (a common beginning, most of a long word).
+_SAME = 0.75
 _TOPIC_WEIGHT = 1.5
 _NUMBER_WEIGHT = 1.0
 # A long passage is looked at through windows of neighbouring sentences.
@@ -52,6 +62,15 @@ _DATE_KINDS = frozenset({"date", "clock", "weekday"})
 _PLACE_WORDS = re.compile(
     r"[省市区县镇州国路街号楼店馆城村湾岛]|在|http|\b(?:in|at|on|from|near|to)\b|官网|页面|首页|app"
 )
+
+
+_SPECIFIC_KEYS = tuple(sorted(stem(word) for word in SPECIFICS))
+# 租来 is 租: what follows the verb changes nothing of what it is about.
+_COMPLEMENT = re.compile(r"(?<=[\u3400-\u9fff])[来到好完掉过]$")
+_ALL_PLACES = re.compile(
+    r"abroad|overseas|international|other countries|mainland|worldwide|海外|国外|境外|全球|大陆"
+)
+_PLACE = re.compile(r"\b(?:to|in|from)\s+([A-Z][a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +133,42 @@ def _windows(text: str, language: str) -> list[str]:
     ]
 
 
+def _least_covered(probability: float) -> float:
+    return max(0.0, _COVERED_BY_WORDS - _COVERED_SLOPE * probability)
+
+
+def subject_swapped(question: Question, passage: SupportPassage, language: str) -> tuple[str, ...]:
+    """``Are there seats for dogs?`` against ``Are there seats for children?``.
+
+    The words that narrow what the customer asks for and that the passage does not have, when the
+    entry's question in turn has words that the customer did not say: each then asks about a thing
+    of its own.
+    """
+    source = TermSource(passage.text, language)
+    customer = TermSource(question.text, language)
+    mine = [
+        t
+        for t in question.asked
+        if t.weight >= 0.7 and source.coverage(_COMPLEMENT.sub("", t.key)) < _SAME
+    ]
+    others = [
+        t
+        for t in terms_of(passage.question, language)
+        if t.weight >= 0.4 and customer.coverage(t.key) < _SAME
+    ]
+    if not mine or not others:
+        return ()
+    shared = {t.key for t in question.asked if source.coverage(t.key) >= 0.5}
+    narrowing = narrowing_words(question.main, language, shared)
+    return tuple(t.key for t in mine if t.key in narrowing)
+
+
+def specifics_missing(question: Question, source: TermSource) -> list[str]:
+    """What is named of a closed class (a means of payment, a group of people) and is not there."""
+    asked = TermSource(question.text, "en")
+    return [key for key in _SPECIFIC_KEYS if asked.has(key) and source.coverage(key) < 0.5]
+
+
 def window_relevance(
     question: Question, text: str, title: str, language: str, threshold: float = COVERED
 ) -> Relevance:
@@ -121,8 +176,9 @@ def window_relevance(
     whole = f"{title}\n{text}" if title else text
     source = TermSource(whole, language)
     quantities = quantities_of(whole)
-    missing = list(topics_missing(question.topics, whole))
+    missing = list(topics_missing(question.topic_groups, whole))
     missing += _names_missing(question, source, 0.5 if title else 1.0)
+    missing += specifics_missing(question, source)
     if not title:
         threshold = min(threshold, COVERED_BY_DOCUMENT)
     numbers = _numbers_held(question, quantities)
@@ -150,9 +206,15 @@ def window_relevance(
 
 
 def _names_missing(question: Question, source: TermSource, tolerance: float) -> list[str]:
-    """The names that are not there, when they are ``tolerance`` of all names or more."""
+    """The names that are not there, when they are ``tolerance`` of all names or more.
+
+    "Can you send it to Canada?" is answered by what is said of all places abroad.
+    """
     names = [t for t in question.terms if t.is_name]
     missing = [t.key for t in names if source.coverage(t.key) < 0.5]
+    if missing and _ALL_PLACES.search(source.text):
+        places = {stem(m[1]) for m in _PLACE.finditer(question.text)}
+        missing = [key for key in missing if key not in places]
     return missing if missing and len(missing) >= tolerance * len(names) else []
 
 
@@ -192,13 +254,24 @@ def relevance(
     A question without any content word ("?") is covered by nothing.
     """
     asked = question_of(question, language)
+    if passage.probability is not None:
+        threshold = _least_covered(passage.probability)
     if not asked.terms and not asked.topics:
         return Relevance(False, (), 0.0, False)
     results = [
         window_relevance(asked, text, passage.question, language, threshold)
         for text in _windows(passage.answer, language)
     ]
-    return max(results, key=lambda r: (r.covers, -len(r.missing), r.coverage))
+    if passage.probability is not None and passage.probability >= CERTAIN:
+        gives = any(result.gives for result in results)
+        return Relevance(True, (), 1.0, gives)
+    best = max(results, key=lambda r: (r.covers, -len(r.missing), r.coverage))
+    swapped: tuple[str, ...] = ()
+    if best.covers and passage.probability is not None:
+        swapped = subject_swapped(asked, passage, language)
+    if swapped:
+        return replace(best, covers=False, missing=swapped)
+    return best
 
 
 def passages_relevant(

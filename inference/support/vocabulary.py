@@ -49,6 +49,9 @@ GENERIC = _words("""
     process procedure method service support time purchase buy contact staff team help question
     company platform page offer day
     在线 每天 online
+    昨天 刚才 刚刚 拿到 回来 回去 显示 地方 当时 上个月 这个月 今年 去年 然后 结果 打算 决定 麻烦
+    back still even already yet ever again along away rather quite give gave put set keep last next week
+    month today yesterday tomorrow tonight decide hope thought
     """)
 
 # What a customer's question can be about. A question about one topic is not answered by a passage
@@ -56,14 +59,14 @@ GENERIC = _words("""
 TOPICS: dict[str, frozenset[str]] = {
     name: _words(words)
     for name, words in {
-        "return": "退货 退换 退换货 退回 退掉 可退 能退 退不退 退吗 寄回 return send.back",
-        "exchange": "换货 退换 退换货 更换 调换 换一 换个 换大 换小 换码 换成 可换 能换 exchange swap replace",
+        "return": "退货 退换 退换货 退回 退掉 可退 能退 退不退 退吗 寄回 return send.back give.back bring.back take.back",
+        "exchange": "寄回 换货 退换 退换货 更换 调换 换一 换个 换大 换小 换码 换成 可换 能换 exchange swap replace",
         "refund": "退款 返款 退钱 退还 退费 退回 原路 到账 refund reimburse money.back",
         "delivery": "发货 配送 送货 送达 到货 快递 物流 寄出 寄送 出库 运送 寄到 送到 多久到 几天到 能到 才到 会到 到我 包裹 派送 揽收 "
         "ship shipping shipment deliver delivery dispatch courier parcel package arrive",
         "shipping fee": "运费 邮费 快递费 配送费 包邮 免邮 邮资 shipping.cost shipping.fee postage "
         "delivery.cost delivery.fee delivery.charge shipping.charge shipping.free free.shipping "
-        "shipping.rate cost.shipping free.delivery",
+        "shipping.rate cost.shipping free.delivery return.shipping pay.shipping",
         "payment": "支付 付款 付钱 支付宝 微信支付 货到付款 银行卡 信用卡 花呗 pay payment paypal "
         "credit.card debit.card apple.pay cash.on.delivery checkout",
         "instalments": "分期 分期付款 免息 花呗 白条 instalment installment klarna afterpay "
@@ -79,7 +82,7 @@ TOPICS: dict[str, frozenset[str]] = {
         "price": "价格 价钱 售价 贵 便宜 保价 差价 价保 price cost.how expensive cheap",
         "size": "尺码 尺寸 码数 大小 身高 偏大 偏小 型号 号码 size sizing fit measurement",
         "colour": "颜色 色差 配色 color colour",
-        "stock": "库存 有货 缺货 补货 现货 断货 预售 stock restock sold.out pre-order preorder backorder",
+        "stock": "库存 有货 没货 卖完 缺货 补货 现货 断货 预售 stock restock sold.out pre-order preorder backorder",
         "cancel": "取消 撤销 不想要 cancel cancellation",
         "address": "地址 收货地址 改地址 address",
         "account": "账号 账户 帐号 注册 登录 密码 注销 account password login log.in sign.in register",
@@ -106,7 +109,7 @@ TOPICS: dict[str, frozenset[str]] = {
         "jobs": "招聘 应聘 求职 job career vacancy",
         "wholesale": "批发 团购 大量采购 代理 加盟 wholesale bulk reseller franchise",
         "insurance": "运费险 退货险 insurance",
-        "battery": "电池 续航 充电 battery charge charger",
+        "battery": "电池 续航 充电 battery charger recharge",
         "waterproof": "防水 waterproof water-resistant",
     }.items()
 }
@@ -174,12 +177,48 @@ wish want
 state condition
 choose select pick
 free complimentary
+好处 权益 福利 优惠 特权
+叠加 叠 同时 一起
+作废 过期 失效 有效期
+便宜 降价 贵
+偷 被盗 丢 丢失
+票 发票
+修 维修 保修 补
+保 保修
+benefit perk advantage
+voucher coupon
+card visa mastercard
+abroad overseas international internationally
+guarantee guaranteed warranty
+phone telephone hotline
+电话 热线
+没货 缺货 断货 无货 卖完 卖光 售罄
+visa mastercard credit
+hire rent rental
+child kid toddler baby
+person human somebody anybody someone
+cheap cheaper drop
+postage shipping
+personal detail data
+tyre tire puncture flat
+late delay overdue
+money deposit
 """
 SYNONYMS: dict[str, frozenset[str]] = {}
 for _group in _SYNONYM_LINES.strip().splitlines():
     _members = _words(_group)
     for _word in _members:
         SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _members
+
+# Members of closed classes: a question that names one is not answered by a passage on its fellows.
+SPECIFICS = _words("""
+    比特币 数字货币 虚拟币 现金 支票 微信 支付宝 信用卡 花呗 货到付款 bitcoin crypto ethereum cash cheque paypal klarna
+    学生 军人 教师 老人 员工 student senior military teacher employee
+    传真 仓库 实体店 门店 fax warehouse showroom
+    有机 纯棉 素食 organic vegan halal kosher
+    批发 代理 加盟 招聘 wholesale reseller franchise
+    代金券 礼品卡 保险 回收 自提 insurance insure recycle recycling
+    """)
 
 # Chinese nouns that name an attribute, whose value an answer gives: 保修期, 运费, 死亡人数.
 CHINESE_ATTRIBUTE_ENDINGS = (

@@ -22,6 +22,8 @@ from tests.conversations.ladder.cast import (
 )
 
 KNOWN = FakeKnowledge(passages=(passage(1, RETURNS, 0.6), passage(2, DELIVERY, 0.2)))
+# Speaks of returns, but has no sentence that answers a question alone.
+UNQUOTABLE = ("", "签收后七天内可退。")
 ANSWER = "您好，支持7天无理由退货，商品需完好。[E1]"
 
 
@@ -221,7 +223,7 @@ async def test_an_engine_that_fails_ends_in_the_fallback_with_the_reason(
     error: Exception, reason: Reason
 ) -> None:
     rule = Rule(id=8, name="忙", trigger="fallback", keywords_any=("退货",), reply="请稍后再试。")
-    knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.6, "en"),), rules_list=(rule,))
+    knowledge = FakeKnowledge(passages=(passage(1, UNQUOTABLE, 0.6),), rules_list=(rule,))
 
     climbed = await climb(
         ScriptedChatClient(ScriptedReply(error=error)), knowledge, question_make("可以退货吗?")
@@ -232,7 +234,7 @@ async def test_an_engine_that_fails_ends_in_the_fallback_with_the_reason(
 
 
 async def test_without_any_rule_the_last_rung_apologises() -> None:
-    knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.6, "en"),))
+    knowledge = FakeKnowledge(passages=(passage(1, UNQUOTABLE, 0.6),))
 
     climbed = await climb(
         ScriptedChatClient(state="stopped"), knowledge, question_make("可以退货吗?")
@@ -366,3 +368,14 @@ async def test_a_follow_up_is_looked_up_with_what_it_refers_to() -> None:
 
     assert knowledge.asked == [climbed.walk.standalone]
     assert "分期" in climbed.walk.standalone
+
+
+async def test_an_entry_in_another_language_is_neither_quoted_nor_given_to_the_model() -> None:
+    client = ScriptedChatClient(ANSWER)
+    knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.95, "en"),))
+
+    climbed = await climb(client, knowledge, question_make("可以退货吗?"))
+
+    assert (climbed.answer.tier, climbed.answer.reason) == (Tier.FALLBACK, Reason.NOT_IN_KNOWLEDGE)
+    assert climbed.answer.cited == ()
+    assert client.requests == []
