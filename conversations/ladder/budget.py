@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from conversations.ladder.values import Walk
+from conversations.ladder.values import Walk, dialogue_of
 from inference.chat import ChatMessage
 from inference.prompts.rendering import PromptSource, prompt_render
 from inference.support.check import SupportPassage
@@ -65,11 +65,7 @@ def _variables(
     return {
         **walk.question.template_variables(),
         "question": walk.standalone,
-        "history": [
-            {"role": role, "text": text}
-            for pair in history
-            for role, text in zip(("user", "assistant"), pair, strict=True)
-        ],
+        "history": [{"role": role, "text": text} for role, text in dialogue_of(history)],
         "passages": [
             {"id": passage.id, "question": passage.question, "answer": passage.answer}
             for passage in passages

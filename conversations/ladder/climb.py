@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 
 from conversations.enums import Reason
 from conversations.ladder.ports import Step
-from conversations.ladder.values import Climbed, Deadline, Live, Question, Unseen, Walk
+from conversations.ladder.values import (
+    Climbed,
+    Deadline,
+    Live,
+    Question,
+    Unseen,
+    Walk,
+    dialogue_of,
+)
 from inference.support.history import standalone_question
 
 
@@ -36,7 +44,8 @@ class Ladder:
 
         ``deadline`` is kept by the steps that wait: retrieval and generation.
         """
-        understood = standalone_question(question.text, question.history, question.language)
+        said = dialogue_of(question.history)
+        understood = standalone_question(question.text, said, question.language)
         walk = Walk(question=question, deadline=deadline, live=live, standalone=understood.text)
         walk.details["used_history"] = understood.used_history
         return await self._walk(walk, (*self._steps, *self._fallbacks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -50,6 +50,13 @@ class Question:
             "language": self.language,
             **self.variables,
         }
+
+
+def dialogue_of(history: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs (question, answer) as (role, text) in the order in which they were said."""
+    return [
+        said for question, answer in history for said in (("user", question), ("assistant", answer))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

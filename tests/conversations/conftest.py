@@ -23,12 +23,14 @@ class Customer:
     visitor: Visitor
     conversation: Conversation
 
-    def send(self, text: str, *, client_message_id: UUID | None = None) -> Receipt:
+    def send(
+        self, text: str, *, client_message_id: UUID | None = None, language: str = "zh-hans"
+    ) -> Receipt:
         return message_receive(
             conversation_id=self.conversation.pk,
             client_message_id=client_message_id or uuid.uuid4(),
             text=text,
-            language="zh-hans",
+            language=language,
         )
 
 
