@@ -30,13 +30,14 @@ class Refused extends Error {
   }
 }
 
-/** Items after a number; waits up to `waitSeconds` for the first of them. */
+/** Items after a number; waits up to `waitSeconds` for the first of them, or for another mode. */
 export async function itemsFetch(
   environment: Environment,
-  address: { deskUrl: string; token: string; after: number; waitSeconds: number },
+  address: { deskUrl: string; token: string; after: number; waitSeconds: number; mode?: string },
   signal: AbortSignal,
 ): Promise<ItemsPage> {
-  const query = `after=${address.after}&wait=${address.waitSeconds}`;
+  const known = address.mode === undefined ? "" : `&mode=${address.mode}`;
+  const query = `after=${address.after}&wait=${address.waitSeconds}${known}`;
   const response = await environment.fetch(`${address.deskUrl}/widget/v1/items?${query}`, {
     credentials: "omit",
     cache: "no-store",
@@ -105,6 +106,7 @@ export class PollingTransport implements Transport {
             token: session.token,
             after: lastSeq(),
             waitSeconds: this.welcomed ? WAIT_SECONDS : 0,
+            mode,
           },
           this.stopped.signal,
         );
