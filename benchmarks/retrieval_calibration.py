@@ -1,6 +1,6 @@
 """Fits the retrieval's ranking and probabilities, and reports how well they hold elsewhere.
 
-    python -m benchmarks.retrieval_calibration --data DIR [--vectors DIR]
+    python -m benchmarks.retrieval_calibration --data DIR [--vectors DIR] [--fit-rank]
 
 DIR has pairs ``faq_NAME_kb.jsonl`` (id, question, answer, lang) and ``faq_NAME_queries.jsonl``
 (text, gold: list of ids). Printed are the coefficients for ``knowledge/retrieval/calibration.py``
@@ -37,7 +37,7 @@ from django.conf import settings  # noqa: E402 (models need the settings)
 
 from inference.engines.encoder import EncoderEngine  # noqa: E402
 from inference.weights.store import model_verify  # noqa: E402
-from knowledge.retrieval.calibration import LANGUAGE_BONUS  # noqa: E402, F401
+from knowledge.retrieval.calibration import HYBRID, KEYWORDS  # noqa: E402
 from knowledge.retrieval.entries import IndexedEntry  # noqa: E402
 from knowledge.retrieval.features import (  # noqa: E402
     KEYWORD_FEATURES,
@@ -172,37 +172,77 @@ def samples_make(one: FaqSet, others: Sequence[FaqSet], *, vectors: bool) -> lis
 
 
 def rank_fit(groups: Sequence[Sequence[Sample]], names: Sequence[str]) -> dict[str, float]:
-    """Conditional logit: among a query's candidates, the right ones."""
+    """Conditional logit: among a query's candidates, the right ones.
+
+    Evidence never counts against an entry: features with a negative weight are left out and the
+    rest is fitted again, for such weights were noise of the one set and harmed the next.
+    """
+    kept = list(names)
+    while True:
+        weights = _rank_newton(groups, kept)
+        worst = int(weights.argmin())
+        if weights[worst] >= 0:
+            return dict(zip(kept, weights.tolist(), strict=True))
+        kept.pop(worst)
+
+
+def _rank_newton(groups: Sequence[Sequence[Sample]], names: Sequence[str]) -> Floats:
     batches = []
     for samples in groups:
         usable = [s for s in samples if s.right.any() and not s.right.all()]
         for s in usable:
             batches.append((_matrix(s.candidates, names), s.right, 1000.0 / len(usable)))
-    weights = np.zeros(len(names))
+
+    def loss(weights: Floats) -> float:
+        total = RIDGE * float(weights @ weights) / 2
+        for matrix, right, weight in batches:
+            logits = matrix @ weights
+            total -= weight * (_log_sum(logits[right]) - _log_sum(logits))
+        return total
+
+    weights, current = np.zeros(len(names)), loss(np.zeros(len(names)))
     for _ in range(30):
         gradient, hessian = -RIDGE * weights, RIDGE * np.eye(len(names))
         for matrix, right, weight in batches:
             logits = matrix @ weights
-            every = np.exp(logits - logits.max())
-            of_right = every * right
-            if of_right.sum() < 1e-12:
-                of_right = right * 1e-12
-            every, of_right = every / every.sum(), of_right / of_right.sum()
+            every = np.exp(logits - _log_sum(logits))
+            of_right = np.where(right, np.exp(logits - _log_sum(logits[right])), 0.0)
             mean = every @ matrix
             gradient += weight * (of_right @ matrix - mean)
             centred = matrix - mean
             hessian += weight * (centred.T * every) @ centred
         step = np.linalg.solve(hessian, gradient)
-        weights = weights + step
-        if np.abs(step).max() < 1e-5:
+        # Several right entries make the loss slightly non-convex: halve steps that overshoot.
+        while (reached := loss(weights + step)) > current and np.abs(step).max() > 1e-6:
+            step = step / 2
+        weights, gained, current = weights + step, current - reached, reached
+        if gained < 1e-4:
             break
-    return dict(zip(names, weights.tolist(), strict=True))
+    return weights
+
+
+def _log_sum(logits: Floats) -> float:
+    most = logits.max()
+    return float(most + np.log(np.exp(logits - most).sum()))
 
 
 def probability_fit(
     groups: Sequence[Sequence[Sample]], rank: dict[str, float], names: Sequence[str]
 ) -> Model:
-    """Logistic regression on the first entry of the ranking."""
+    """Logistic regression on the first entry of the ranking; no evidence counts against it."""
+    kept = list(names)
+    while True:
+        model = _probability_newton(groups, rank, kept)
+        evidence = {n: w for n, w in model.probability.items() if n not in SITE_FEATURES}
+        worst = min(evidence, key=evidence.__getitem__)
+        if evidence[worst] >= 0:
+            return model
+        kept.remove(worst)
+
+
+def _probability_newton(
+    groups: Sequence[Sequence[Sample]], rank: dict[str, float], names: Sequence[str]
+) -> Model:
     rows, labels, weights = [], [], []
     for samples in groups:
         firsts = [first_of(s, rank) for s in samples if s.candidates]
@@ -235,7 +275,7 @@ def first_of(sample: Sample, rank: dict[str, float]) -> tuple[dict[str, float], 
         for score, other in zip(scores, sample.candidates, strict=True)
         if other is not first and not _same_answer(other, first)
     ]
-    lead = min(float(scores[best]) - max(rest), LEAD_MOST) if rest else LEAD_MOST
+    lead = min(float(scores[best]) - max(rest, default=0.0), LEAD_MOST)
     return {**first.features, "lead": lead}, bool(sample.right[best])
 
 
@@ -284,24 +324,34 @@ def coverage_at(judged: Sequence[tuple[float, bool]], precision: float = PRECISI
     return float((enough[-1] + 1) / len(ordered)) if len(enough) else 0.0
 
 
-def thresholds_report(judged: Sequence[tuple[float, bool, str]]) -> None:
-    """What each threshold would do, over all sets, each query judged by models of the others."""
-    print("threshold: precision, coverage | answered though absent: same field, other field")
-    for threshold in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
-        present = [(p >= threshold, r) for p, r, k in judged if k in ("whole", "shop")]
-        taken = [right for above, right in present if above]
-        near = [p >= threshold for p, _, k in judged if k.endswith("absent")]
-        far = [p >= threshold for p, _, k in judged if k == "other shop"]
-        print(
-            f"  {threshold:.2f}: {np.mean(taken) if taken else 1:.3f} {len(taken) / len(present):.3f}"
-            f" | {np.mean(near):.3f} {np.mean(far):.3f}"
-        )
+def thresholds_report(judged: dict[str, list[tuple[float, bool, str]]]) -> None:
+    """What each threshold does to each set, judged by models of the other sets.
+
+    Of questions whose answer is there: precision and share answered; then the share answered of
+    those whose answer is not, in the same field and in another.
+    """
+    print(f"threshold {'  '.join(f'{name:>23}' for name in judged)}")
+    for threshold in (0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+        cells = []
+        for rows in judged.values():
+            present = [(p >= threshold, r) for p, r, k in rows if k in ("whole", "shop")]
+            taken = [right for above, right in present if above]
+            near = [p >= threshold for p, _, k in rows if k.endswith("absent")]
+            far = [p >= threshold for p, _, k in rows if k == "other shop"]
+            precision = float(np.mean(taken)) if taken else 1.0
+            cells.append(
+                f"{precision:.3f} {len(taken) / len(present):.3f} {np.mean(near):.3f} {np.mean(far):.3f}"
+            )
+        print(f"  {threshold:.2f}    {'  '.join(cells)}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, help="directory that keeps vectors between runs")
+    parser.add_argument(
+        "--fit-rank", action="store_true", help="fit the ranking too; else it is the product's"
+    )
     arguments = parser.parse_args()
     names = sorted(
         path.name.removeprefix("faq_").removesuffix("_kb.jsonl")
@@ -313,22 +363,25 @@ def main() -> None:
         arguments.vectors.mkdir(parents=True, exist_ok=True)
     embed = embedder(arguments.vectors)
     sets = [set_read(arguments.data, name, embed) for name in names]
-    for title, vectors in (("HYBRID", True), ("KEYWORDS", False)):
+    for title, product, vectors in (("HYBRID", HYBRID, True), ("KEYWORDS", KEYWORDS, False)):
         print(f"\n== {title}")
         rank_names = [*KEYWORD_FEATURES, *(VECTOR_FEATURES if vectors else ())]
         probability_names = [*rank_names, *(SITE_FEATURES if vectors else ()), "lead"]
+        fixed = None if arguments.fit_rank else dict(product.rank)
         started = time.perf_counter()
         samples = [
             samples_make(one, [o for o in sets if o is not one], vectors=vectors) for one in sets
         ]
         print(f"samples: {time.perf_counter() - started:.0f} s")
-        judged: list[tuple[float, bool, str]] = []
+        judged: dict[str, list[tuple[float, bool, str]]] = {}
         for held, one in enumerate(sets):
             others = [s for number, s in enumerate(samples) if number != held]
-            model = probability_fit(others, rank_fit(others, rank_names), probability_names)
-            judged += report(one.name, samples[held], model)
+            model = probability_fit(
+                others, fixed or rank_fit(others, rank_names), probability_names
+            )
+            judged[one.name] = report(one.name, samples[held], model)
         thresholds_report(judged)
-        final = probability_fit(samples, rank_fit(samples, rank_names), probability_names)
+        final = probability_fit(samples, fixed or rank_fit(samples, rank_names), probability_names)
         print({name: round(w, 3) for name, w in final.rank.items()})
         print({name: round(w, 3) for name, w in final.probability.items()})
         print("intercept", round(final.intercept, 3))

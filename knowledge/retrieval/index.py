@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from knowledge.retrieval.calibration import HYBRID, KEYWORDS, LANGUAGE_BONUS, Calibration
 from knowledge.retrieval.entries import IndexedEntry
-from knowledge.retrieval.features import LEAD_MOST, asked_share, cosine_scaled, text_bare
+from knowledge.retrieval.features import (
+    LEAD_MOST,
+    asked_share,
+    cosine_scaled,
+    mean_of_others,
+    text_bare,
+)
 from knowledge.retrieval.keywords import KeywordPart, keyword_scores, search_terms
 from knowledge.retrieval.passages import Passage
 from knowledge.retrieval.vectors import (
@@ -95,6 +101,7 @@ class SiteIndex:
     def __init__(self, parts: Sequence[IndexPart], live: Mapping[int, IndexedEntry]) -> None:
         self._parts = tuple(parts)
         self._live = live
+        self._languages = np.array([e.language for part in parts for e in part.entries], dtype=str)
         self._is_live = np.fromiter(
             (live.get(e.entry_id) is e for part in parts for e in part.entries), dtype=bool
         )
@@ -155,10 +162,11 @@ class SiteIndex:
         )
         passages = []
         for rank, candidate in ranked[:limit]:
+            # A lone entry leads before one of rank 0, which has little in common with the question.
             others = [
                 other_rank for other_rank, other in ranked if not _same_answer(other, candidate)
             ]
-            passages.append(_passage(candidate, rank, max(others, default=None)))
+            passages.append(_passage(candidate, rank, max(others, default=0.0)))
         return passages
 
     def candidates(
@@ -172,7 +180,7 @@ class SiteIndex:
         entries = [entry for part in self._parts for entry in part.entries]
         bare = text_bare(text)
         has_vectors = ~np.isnan(signals.question_cosine)
-        mean = float(signals.question_cosine[has_vectors].mean()) if has_vectors.any() else 0.0
+        sums = self._sums(signals.question_cosine)
         found = []
         for row in self._first(signals, has_vectors):
             entry = entries[row]
@@ -192,8 +200,8 @@ class SiteIndex:
             if has_vectors[row]:
                 features["question_cosine"] = float(signals.question_cosine[row])
                 features["whole_cosine"] = float(np.nan_to_num(signals.whole_cosine[row]))
-                features["mean_cosine"] = mean
                 cosine = features["question_cosine"]
+                features["mean_cosine"] = mean_of_others(cosine, *sums[entry.language])
             exact = bool(bare) and any(bare == text_bare(question) for question in entry.questions)
             found.append(Candidate(entry, features, exact, cosine))
         return found
@@ -230,6 +238,15 @@ class SiteIndex:
             whole_cosine=whole_cosine,
             weights=words.weights,
         )
+
+    def _sums(self, question_cosine: Floats) -> dict[str, tuple[float, int]]:
+        """Sum and number of the cosines by language."""
+        sums: dict[str, tuple[float, int]] = {}
+        for language in np.unique(self._languages).tolist():
+            cosines = question_cosine[self._is_live & (self._languages == language)]
+            cosines = cosines[~np.isnan(cosines)]
+            sums[language] = float(cosines.sum()), len(cosines)
+        return sums
 
     def _first(self, signals: _Signals, has_vectors: NDArray[np.bool_]) -> list[int]:
         """Rows of the entries to look at closely."""
@@ -270,9 +287,9 @@ def _same_answer(one: Candidate, other: Candidate) -> bool:
     return one.entry is other.entry or one.entry.answer == other.entry.answer
 
 
-def _passage(candidate: Candidate, rank: float, next_rank: float | None) -> Passage:
+def _passage(candidate: Candidate, rank: float, next_rank: float) -> Passage:
     entry, calibration = candidate.entry, _calibration(candidate)
-    lead = LEAD_MOST if next_rank is None else min(rank - next_rank, LEAD_MOST)
+    lead = min(rank - next_rank, LEAD_MOST)
     return Passage(
         id=f"E{entry.entry_id}",
         entry_id=entry.entry_id,

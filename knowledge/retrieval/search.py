@@ -141,16 +141,11 @@ class Retriever:
     async def _rebuild(self, site_id: int, site: _Site) -> None:
         read = await self._run(entries_read, site_id, site.read)
         index = await self._run(SiteIndex.built, read.entries, site.index)
+        table, missing = site.table, site.missing
         if self._encoder is not None:
-            texts = index.texts()
-            if len(site.table) > 2 * len(texts) + BATCH_TEXTS:
-                site.table = await self._run(site.table.kept, texts.keys())
-            missing = texts_missing(texts, site.table)
-            stored = await self._run(vectors_read, settings.EMBEDDING_MODEL, list(missing))
-            site.table.add(stored)
-            site.missing = texts_missing(missing, site.table)
-        # Both at once, between two awaits: no question sees one without the other.
-        site.index, site.read = index, read
+            table, missing = await self._run(_vectors_of, index, table)
+        # All at once, between two awaits: no question sees one without the others.
+        site.index, site.table, site.missing, site.read = index, table, missing, read
 
     async def _catch_up(self, site: _Site) -> None:
         """See to it that missing vectors are computed; wait for them if they are few."""
@@ -204,6 +199,18 @@ class Retriever:
         return await loop.run_in_executor(
             self._threads, partial(_with_connection, function, *args, **kwargs)
         )
+
+
+def _vectors_of(
+    index: SiteIndex, table: VectorTable
+) -> tuple[VectorTable, dict[TextHash, EmbeddedText]]:
+    """The table with the stored vectors of an index's texts, and the texts that have none."""
+    texts = index.texts()
+    if len(table) > 2 * len(texts) + BATCH_TEXTS:  # most of it is of texts that are gone
+        table = table.kept(texts.keys())
+    missing = texts_missing(texts, table)
+    table.add(vectors_read(settings.EMBEDDING_MODEL, list(missing)))
+    return table, texts_missing(missing, table)
 
 
 def _with_connection(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -39,12 +40,14 @@ class VectorTable:
     """Vectors by the hash of their text; rows are only ever added.
 
     A search keeps working on the rows it knew while others are added: ``matrix`` is the view of
-    what is there now, and a full array is replaced by a larger copy. One writer at a time.
+    what is there now, and a full array is replaced by a larger copy.
     """
 
     def __init__(self) -> None:
         self._rows: dict[TextHash, int] = {}
         self._array: Floats = np.empty((0, 0), dtype=np.float32)
+        # Stored vectors are added in a thread, computed ones on the event loop.
+        self._adding = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -63,16 +66,17 @@ class VectorTable:
 
     def add(self, vectors: Mapping[TextHash, Floats]) -> None:
         """Add vectors; those of another length than the first ones' are left out."""
-        for key, vector in vectors.items():
-            row = len(self._rows)
-            if key in self._rows or (row and len(vector) != self._array.shape[1]):
-                continue
-            if row >= len(self._array):
-                larger = np.empty((max(256, 2 * row), len(vector)), dtype=np.float32)
-                larger[:row] = self._array[:row] if row else larger[:0]
-                self._array = larger
-            self._array[row] = vector
-            self._rows[key] = row  # last: whoever sees the key finds the vector
+        with self._adding:
+            for key, vector in vectors.items():
+                row = len(self._rows)
+                if key in self._rows or (row and len(vector) != self._array.shape[1]):
+                    continue
+                if row >= len(self._array):
+                    larger = np.empty((max(256, 2 * row), len(vector)), dtype=np.float32)
+                    larger[:row] = self._array[:row] if row else larger[:0]
+                    self._array = larger
+                self._array[row] = vector
+                self._rows[key] = row  # last: whoever sees the key finds the vector
 
     def kept(self, keys: Collection[TextHash]) -> VectorTable:
         """A table with the vectors of these texts only."""
