@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -158,8 +157,11 @@ class Switchboard:
         and it is tried again while the poll stands in.
         """
         loop = asyncio.get_running_loop()
-        # Services run in threads.
-        with wakes_heard(partial(loop.call_soon_threadsafe, self.wake)):
+
+        def heard(conversation_id: UUID) -> None:  # in the thread of a service
+            loop.call_soon_threadsafe(self.wake, conversation_id)
+
+        with wakes_heard(heard):
             while True:
                 try:
                     await self._listen()

@@ -29,6 +29,11 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", False)
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# More is refused by the server before it is kept (supportdesk/web/requests.py), and by Django.
+REQUEST_BODY_BYTES = env.integer(
+    "SUPPORTDESK_REQUEST_BODY_BYTES", 2621440, least=2 * 65536, most=2**30
+)
+DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_BYTES
 
 INSTALLED_APPS = [
     "daphne",

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 from twisted.internet import defer, error, reactor
 
 from conversations.desk import Desk
+from supportdesk.web.requests import BoundedRequest
 from supportdesk.web.sockets import DeskSocket
 
 _reactor: Any = reactor  # the module is replaced by an object when it is imported
@@ -117,6 +119,7 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
 
     def _ready(self) -> None:
         self.ws_factory.protocol = DeskSocket
+        self.http_factory.buildProtocol = partial(_bounded_build, self.http_factory.buildProtocol)
         # Say why before dropping, and take what comes meanwhile, or the reason is lost on the way.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=_CLOSED_SECONDS)
         # "When running" fires before the loop runs.
@@ -153,6 +156,13 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+
+def _bounded_build(build: Callable[[Any], Any], address: Any) -> Any:
+    """A connection of the stock factory whose requests are bounded."""
+    protocol = build(address)
+    protocol.requestFactory = BoundedRequest
+    return protocol
 
 
 def _exit_after(seconds: float) -> None:
