@@ -67,7 +67,12 @@ def narrowing_words(text: str, language: str, shared: Collection[str]) -> frozen
         return frozenset(
             term.key
             for term in terms_of(text, language)
-            if any(re.search(f"{re.escape(term.key)}的?{re.escape(k)}", plain) for k in shared)
+            if any(
+                re.search(f"{re.escape(term.key)}的?{re.escape(key)}", plain)
+                for key in shared
+                if len(key)
+                > 1  # 能先 before 骑 narrows nothing: single characters are mostly verbs
+            )
         )
     words = [stem(w) for w in re.findall(r"[a-z][a-z'-]*", text_normalise(text))]
     found: set[str] = set()

@@ -67,6 +67,14 @@ _WANTED: tuple[tuple[Wanted, re.Pattern[str]], ...] = (
         ),
     ),
 )
+# 能分几个月付吗 asks whether, not how many; "do I pay when I rent?" asks whether, not when. With
+# "can you tell me" before it, the inner question counts.
+_YES_NO = re.compile(
+    r"吗[?？。!！\s]*$|^(?:can|could|do|does|did|is|are|was|were|will|would|may|has|have|should) (?:i|you|we|it|they|there|the|my|your|this|that)\b"
+)
+_INDIRECT = re.compile(
+    r"知道|告诉|请问|问一下|说一下|查一下|多少钱|多久|多长时间|\b(?:tell|know|say|explain|how|what|which|where|who)\b"
+)
 _ASKING = re.compile(
     r"多少钱|多长时间|多久|多少|什么时候|几点|什么|怎么样|怎么|怎样|如何|哪里|哪些|哪个|是否|有没有|几(?=[个天年月位次])|能不能|可不可以"
     r"|请问|我想知道|告诉我|能否|吗|呢"
@@ -164,6 +172,8 @@ def topics_missing(asked: frozenset[str] | frozenset[frozenset[str]], text: str)
 def wanted_of(text: str) -> Wanted:
     """The kind of answer that ``text`` wants."""
     plain = text_normalise(text)
+    if _YES_NO.search(plain) and not _INDIRECT.search(plain):
+        return Wanted.YES_NO
     for wanted, pattern in _WANTED:
         if pattern.search(plain):
             return wanted

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from supportdesk.evaluation.grounded import default_prompt, is_right
 from supportdesk.evaluation.judge import is_refusal, is_unsupported
 from supportdesk.evaluation.match import spearman
+from supportdesk.evaluation.retrieval import coverage_at, retrieval_score
 from supportdesk.evaluation.rows import EvaluationError, rows_read, sets_find
 from supportdesk.evaluation.support import statements_of
 
@@ -80,3 +82,41 @@ def test_a_row_yields_true_and_false_statements() -> None:
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_the_default_prompts_are_greedy(language: str) -> None:
     assert default_prompt(language).parameters.temperature == 0
+
+
+def test_coverage_is_the_largest_share_that_keeps_the_precision() -> None:
+    sure = [(0.9, True)] * 19 + [(0.8, False)] + [(0.1, False)] * 20
+
+    assert coverage_at(0.95, sure) == 0.5
+    assert coverage_at(0.95, [(0.9, False), (0.8, True)]) == 0.0
+    # Of one probability all are answered or none: no luck in their order.
+    assert coverage_at(0.95, [(0.9, True), (0.9, False)]) == 0.0
+
+
+class WordEncoder:
+    """Texts with a word in common lie near each other."""
+
+    WORDS = ("bell", "lamp", "rug")
+
+    async def embed(self, texts: list[str], kind: str) -> list[np.ndarray]:
+        rows = [[1.0, *(float(word in text.lower()) for word in self.WORDS)] for text in texts]
+        return [np.array(row, np.float32) / np.float32(np.linalg.norm(row)) for row in rows]
+
+
+async def test_retrieval_is_scored_against_the_gold_entries_without_a_database(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "faq_tiny_kb.jsonl").write_text(
+        '{"id": "a", "question": "Is there a bell?", "answer": "Yes.", "lang": "en"}\n'
+        '{"id": "b", "question": "Where is the lamp?", "answer": "Here.", "lang": "en"}\n'
+    )
+    (tmp_path / "faq_tiny_queries.jsonl").write_text(
+        '{"text": "a bell", "gold": ["a"]}\n{"text": "the lamp", "gold": ["b"]}\n'
+        '{"text": "the bell again", "gold": ["b"]}\n'
+    )
+
+    score = await retrieval_score("faq_tiny", tmp_path, WordEncoder())
+
+    assert score.n == 3
+    assert score.metrics["hit@1"] == pytest.approx(2 / 3)
+    assert score.metrics["mrr@10"] == pytest.approx((1 + 1 + 0.5) / 3)

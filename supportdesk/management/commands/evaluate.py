@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from supportdesk.evaluation.engines import Generate
 
 TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "security")
-_READY = ("match", "grounded", "support")
+_READY = ("retrieval", "match", "grounded", "support")
 
 
 class Command(BaseCommand):
@@ -57,6 +57,14 @@ class Command(BaseCommand):
             encoder = encoder_open()
             for one in sets_find(data, "match_", name):
                 yield match_score(one, rows_read(data / f"{one}.jsonl", limit), encoder)
+            return
+        if task == "retrieval":
+            from supportdesk.evaluation.match import encoder_open
+            from supportdesk.evaluation.retrieval import retrieval_score
+
+            encoder = encoder_open()
+            for one in sets_find(data, "faq_", name, "_kb"):
+                yield asyncio.run(retrieval_score(one, data, encoder, limit))
             return
         for one in sets_find(data, "grounded_", name):
             rows = rows_read(data / f"{one}.jsonl", limit)
