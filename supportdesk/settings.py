@@ -95,7 +95,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": env.seconds("SQLITE_TIMEOUT", 5.0),
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+        # The most that the file may grow to, so that it leaves the disk some room; 0: no limit.
+        f"PRAGMA max_page_count={env.integer('SQLITE_MAX_PAGES', 0, least=0, most=2**32 - 2)};",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {
@@ -172,6 +174,10 @@ ENGINE_KILL_SECONDS = env.seconds("SUPPORTDESK_ENGINE_KILL_SECONDS", 3.0, least=
 MODEL_PLACES = env.integer("SUPPORTDESK_MODEL_PLACES", 8, least=1, most=1024)
 # How long a socket may be silent before its first frame.
 HELLO_SECONDS = env.seconds("SUPPORTDESK_HELLO_SECONDS", 5.0, least=0.05)
+# A socket whose client reads nothing for so long is closed.
+STALL_SECONDS = env.seconds("SUPPORTDESK_STALL_SECONDS", 10.0, least=0.05)
+# What runs when the process is told to stop has so long to finish; it leaves within 15 s.
+DRAIN_SECONDS = env.seconds("SUPPORTDESK_DRAIN_SECONDS", 10.0, most=10.0)
 HISTORY_TURNS = env.integer("SUPPORTDESK_HISTORY_TURNS", 10, least=0, most=50)
 HISTORY_SECONDS = env.seconds("SUPPORTDESK_HISTORY_SECONDS", 3600.0, most=30 * 86400.0)
 PROMPT_TOKENS = env.integer("SUPPORTDESK_PROMPT_TOKENS", 900, least=128, most=32768)

@@ -14,6 +14,7 @@ from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
+from django.conf import settings
 from django.utils.translation import gettext as _
 from twisted.internet import defer, error, reactor
 
@@ -23,7 +24,6 @@ from supportdesk.web.sockets import DeskSocket
 
 _reactor: Any = reactor  # the module is replaced by an object when it is imported
 
-DRAIN_SECONDS = 10.0
 EXIT_SECONDS = 15.0
 CLOSE_RESTART = 1012
 _STAGGER_SECONDS = 1.0
@@ -46,7 +46,6 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
         port: int,
         desk: Desk,
         listening: Callable[[str, int], None],
-        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         super().__init__(
             application,
@@ -64,7 +63,6 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
         self._port = port
         self._desk = desk
         self._listening = listening
-        self._drain_seconds = drain_seconds
         self._stopping: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -138,7 +136,7 @@ class WebServer(Server):  # type: ignore[misc] # daphne has no types
 
     async def _stop(self) -> None:
         """Drain, close the sockets one after another, stop."""
-        await self._desk.drain(self._drain_seconds)
+        await self._desk.drain(settings.DRAIN_SECONDS)
         sockets = [protocol for protocol in self.connections if isinstance(protocol, DeskSocket)]
         for protocol in sockets:
             if protocol.state == DeskSocket.STATE_OPEN:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer  # type: ignore[import-untyped]
 
@@ -22,7 +23,6 @@ from conversations.frames import FRAME_BYTES
 INBOX_HIGH = 32
 INBOX_LOW = 8
 UNREAD_BYTES = 256 * 1024
-STALL_SECONDS = 10.0
 SEND_BUFFER_BYTES = 64 * 1024
 """The kernel's share; Twisted reports pressure at 64 KiB more."""
 
@@ -96,9 +96,9 @@ class DeskSocket(WebSocketProtocol):  # type: ignore[misc] # daphne has no types
         return Inbox(full=self._reading_stop, free=self._reading_resume)
 
     async def drained(self) -> None:
-        """Wait until the peer reads again; one that stalls ``STALL_SECONDS`` is closed."""
+        """Wait until the peer reads again; one that stalls too long is closed."""
         try:
-            async with asyncio.timeout(STALL_SECONDS):
+            async with asyncio.timeout(settings.STALL_SECONDS):
                 await self.gauge.writable()
         except TimeoutError:
             self.serverClose(CLOSE_SLOW)

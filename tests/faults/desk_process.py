@@ -122,6 +122,7 @@ class Client:
         self.items: dict[int, dict[str, Any]] = {}
         self.frames: list[dict[str, Any]] = []
         self.conversation = ""
+        self.token = ""
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[ClientConnection]:
@@ -130,7 +131,7 @@ class Client:
             self._web.session, self._site_key, resume_token=self._resume
         )
         self._resume = session["resume_token"]
-        self.conversation = session["conversation"]
+        self.conversation, self.token = session["conversation"], session["token"]
         url = f"ws://127.0.0.1:{self._web.port}/widget/v1/socket"
         async with connect(url, origin=ORIGIN, compression=None, proxy=None) as socket:
             hello = {"v": 1, "type": "hello", "token": session["token"], "last_seq": self.head}
