@@ -34,7 +34,9 @@ class SupportCheck:
     """Checks one answer, clause by clause as it streams or as a whole.
 
     Only passages that speak of what the question asks about can support a claim. Their number is
-    small (1-4) and they are short, so one clause takes well under 5 ms.
+    small (1-4) and they are short. On two busy cores, over the hand-written answers of the tests,
+    making a check took 2.4 ms (median; 95 % within 4.9), a clause 1.5 ms (95 % within 4.3, at most
+    7.1); documents of some hundred characters take 7 to 17 ms an answer.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from inference.support.relevance import window_relevance
 from inference.support.terms import Term, TermSource, terms_of, weighted_coverage
 from inference.support.verdicts import Problem, ProblemCode
 from inference.support.vocabulary import CHINESE_ATTRIBUTE_ENDINGS, GENERIC
+from inference.text.normalisation import text_normalise
 
 # Share of a claim's word weight that its passage must hold. The customer's words count half.
 WORDS_COVERED = 0.6
@@ -29,6 +30,9 @@ WORDS_UNKNOWN = 0.34
 EVIDENCE_COVERED = 0.6
 # The same in that sentence with its two neighbours.
 EVIDENCE_AROUND = 0.8
+
+# Shorter pieces of an entry may mean anything ("7 days").
+_COPIED_LEAST = 12
 
 _QUOTED = re.compile(r"[《「『“\"]([^》」』”\"]{2,40})[》」』”\"]")
 _ADDRESSES_CUSTOMER = re.compile(r"您|你|\byou(?:r|'ve)?\b", re.I)
@@ -45,6 +49,11 @@ class ClaimContext:
 
 
 _TIME_KINDS = frozenset({"second", "workday", "month"})
+
+
+def text_bare(text: str) -> str:
+    """A text's letters and digits alone, for comparing copies."""
+    return "".join(character for character in text_normalise(text) if character.isalnum())
 
 
 def _comparable(one: Quantity, other: Quantity) -> bool:
@@ -75,6 +84,8 @@ class Claim:
 
     def problems(self, passage: ReadPassage) -> Iterator[Problem]:
         """Why ``passage`` does not support the claim; nothing when it does."""
+        if self._is_copied(passage):
+            return
         yield from self._identifiers(passage)
         yield from self._numbers(passage)
         yield from self._names(passage)
@@ -82,6 +93,21 @@ class Claim:
         yield from self._asked_for(passage)
         yield from self._evidence(passage)
         yield from self._negations(passage)
+
+    def _is_copied(self, passage: ReadPassage) -> bool:
+        """A curated entry's own words; a bare yes only where the shop's answer begins with it."""
+        said, answer = text_bare(self.text), passage.passage.answer
+        if not said or not passage.passage.is_curated(self.context.language):
+            return False
+        if len(said) < _COPIED_LEAST:
+            return plain_answer(self.text) is not None and text_bare(answer).startswith(said)
+        # Whole parts only: "ship to Brazil" is no copy of "we do not ship to Brazil".
+        parts = [text_bare(part) for part in parts_of(answer)]
+        return any(
+            said == "".join(parts[first:last])
+            for first in range(len(parts))
+            for last in range(first + 1, len(parts) + 1)
+        )
 
     def _identifiers(self, passage: ReadPassage) -> Iterator[Problem]:
         known = f"{passage.passage.text}\n{self.context.customer.text}"

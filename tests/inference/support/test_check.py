@@ -112,3 +112,23 @@ def test_own_words_come_from_the_passage_that_covers_the_question() -> None:
 
 def test_there_are_no_own_words_for_what_no_passage_speaks_of() -> None:
     assert own_words("产品保修期多久", [ZH_RETURN, ZH_DELIVERY], "zh-hans") is None
+
+
+RIDE = SupportPassage(
+    "E9", "买车前可以试骑吗？", "可以。押一张身份证，店里的每辆车都可以试骑20分钟。", 0.7
+)
+
+
+def test_an_entry_copied_is_let_through_where_the_question_has_other_words() -> None:
+    check = SupportCheck(question="能先骑一圈再决定买不买吗", passages=[RIDE], language="zh-hans")
+
+    assert check.answer("可以。押一张身份证，店里的每辆车都可以试骑20分钟。").supported
+    assert not check.answer("可以。押一张身份证，店里的每辆车都可以试骑30分钟。").supported
+
+
+def test_a_copy_that_leaves_a_denial_out_is_held_back() -> None:
+    passage = SupportPassage("E8", "Where do you ship?", "We do not ship to Brazil or Peru.", 0.9)
+    check = SupportCheck(question="Do you ship to Brazil?", passages=[passage], language="en")
+
+    assert not check.answer("We ship to Brazil or Peru.").supported
+    assert check.answer("We do not ship to Brazil or Peru.").supported
