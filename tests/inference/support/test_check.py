@@ -6,6 +6,7 @@ import pytest
 
 from inference.support.check import ClauseKind, ProblemCode, SupportCheck, Verdict
 from inference.support.fallback import own_words
+from inference.support.passages import SupportPassage
 
 from .cases import EN_DELIVERY, EN_RETURN, ZH_CONTACT, ZH_DELIVERY, ZH_RETURN
 
