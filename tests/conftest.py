@@ -1,7 +1,12 @@
 """Shared by all tests: where the test database lies."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
 import pytest
 from django.conf import settings
+
+from benchmarks.desk import Desk, desk_running
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +19,25 @@ def django_db_modify_db_settings(
     if database["ENGINE"] == "django.db.backends.sqlite3":
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in a browser last: Playwright's synchronous interface keeps an event loop
+    running in the main thread until the session ends, and no asyncio test can run beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="module")
+def desk_on_weights(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Desk]]:
+    """Starts whole desks, processes and all, on the real weights; settings as keywords."""
+    for name in (settings.MODEL, settings.EMBEDDING_MODEL):
+        if not (settings.CACHE_DIR / "models" / name).is_dir():
+            pytest.skip(f"The weights of {name} are not in the cache; run: make test")
+    with ExitStack() as running:
+
+        def start(**values: str) -> Desk:
+            return running.enter_context(desk_running(tmp_path_factory.mktemp("desk"), values))
+
+        yield start

@@ -8,8 +8,7 @@ import signal
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx2
 import psutil
@@ -17,7 +16,7 @@ import pytest
 from django.conf import settings
 
 from benchmarks.customer import Customer
-from benchmarks.desk import Desk, desk_running
+from benchmarks.desk import Desk
 
 pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("socket_enabled")]
 
@@ -27,14 +26,9 @@ LIMIT_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def real_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    for name in (settings.MODEL, settings.EMBEDDING_MODEL):
-        if not (Path(settings.CACHE_DIR) / "models" / name).is_dir():
-            pytest.skip(f"The weights of {name} are not in the cache; run: make test")
+def real_desk(desk_on_weights: Callable[..., Desk]) -> Desk:
     # No entry is sent as it stands, so that the model has to answer.
-    model_always = {"SUPPORTDESK_DIRECT_PROBABILITY": "1"}
-    with desk_running(tmp_path_factory.mktemp("desk"), model_always) as desk:
-        yield desk
+    return desk_on_weights(SUPPORTDESK_DIRECT_PROBABILITY="1")
 
 
 def engine_of(desk: Desk) -> psutil.Process:

@@ -84,10 +84,12 @@ async def test_closing_the_chunks_frees_the_engine_for_the_next(scheduler_of: Ma
 
 async def test_a_cancelled_task_frees_the_engine(scheduler_of: Make) -> None:
     scheduler = scheduler_of(ScriptedReply("abc", stall_after=0))
-    task = asyncio.create_task(answer(scheduler, submit(scheduler, "x")))
-    await until(lambda: scheduler.status().running == 1)
+    job = submit(scheduler, "x")
+    task = asyncio.create_task(answer(scheduler, job))
+    await asyncio.sleep(0)  # the task begins to read
     task.cancel()
-    await scheduler.idle_wait()
+    async with asyncio.timeout(5):  # far below the request's own deadline
+        await scheduler.idle_wait()
     assert scheduler.status().running == 0
 
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from benchmarks.desk import Desk, desk_running
+from benchmarks.desk import Desk
+from tests.journeys.demo_shop import ask, shop_open
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
-ANSWER_MS = 30_000
 NEW_PASSWORD = "a-long-enough-Passphrase-7"
 
 
 @pytest.fixture(scope="module")
-def real_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    for name in (settings.MODEL, settings.EMBEDDING_MODEL):
-        if not (Path(settings.CACHE_DIR) / "models" / name).is_dir():
-            pytest.skip(f"The weights of {name} are not in the cache; run: make test")
-    with desk_running(tmp_path_factory.mktemp("desk")) as desk:
-        yield desk
+def real_desk(desk_on_weights: Callable[..., Desk]) -> Desk:
+    return desk_on_weights()
 
 
 @pytest.fixture
@@ -34,25 +28,6 @@ def customer(chromium: Browser, real_desk: Desk) -> Iterator[Page]:
     with_context = chromium.new_context(locale="en-GB")
     yield shop_open(with_context, real_desk)
     with_context.close()
-
-
-def shop_open(context: BrowserContext, desk: Desk) -> Page:
-    page = context.new_page()
-    page.goto(desk.shop_origin)
-    page.locator("support-desk .launcher").click()
-    page.locator("support-desk .panel").wait_for()
-    return page
-
-
-def ask(page: Page, question: str) -> str:
-    """Ask, and wait for the final answer; its text."""
-    answers = page.locator("support-desk .message.assistant:not(.live)")
-    before = answers.count()
-    field = page.locator("support-desk .input")
-    field.fill(question)
-    field.press("Enter")
-    expect(answers).to_have_count(before + 1, timeout=ANSWER_MS)
-    return answers.last.inner_text()
 
 
 def staff_sign_in(context: BrowserContext, desk: Desk, name: str) -> Page:
@@ -88,31 +63,6 @@ def test_customers_are_answered_in_their_language_with_sources(
     finally:
         chinese.close()
         english.close()
-
-
-def test_a_model_answer_is_written_before_the_eyes(customer: Page) -> None:
-    """Text is shown while the engine still writes, and the final item takes its place."""
-    customer.evaluate(
-        """() => {
-          const root = document.querySelector('support-desk').shadowRoot;
-          window.seen = [];
-          new MutationObserver(() => {
-            const live = root.querySelector('.message.live .rich');
-            if (live && live.textContent) window.seen.push(live.textContent);
-          }).observe(root, {subtree: true, childList: true, characterData: true});
-        }"""
-    )
-    for question in (
-        "How long is the warranty of small appliances and what does it leave out?",
-        "How many days may a parcel take to a remote region?",
-        "What do I get as a gold member?",
-    ):
-        final = ask(customer, question)
-        seen = customer.evaluate("window.seen")
-        if seen:
-            assert seen[0][:8] in final
-            return
-    pytest.fail("none of the questions was answered by the model")
 
 
 def test_what_the_knowledge_does_not_hold_is_not_made_up(customer: Page) -> None:
