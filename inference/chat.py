@@ -101,7 +101,11 @@ class EmbeddingClient(Protocol):
     """Turns texts into vectors."""
 
     async def embed(
-        self, texts: Sequence[str], *, kind: Literal["query", "passage"], timeout: float
+        self,
+        texts: Sequence[str],
+        *,
+        kind: Literal["query", "passage"],
+        timeout: float,  # noqa: ASYNC109  the request carries it to the engine
     ) -> NDArray[np.float32]:
         """Vectors of shape (len(texts), dimensions), L2-normalised, float32.
 

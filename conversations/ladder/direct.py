@@ -6,12 +6,15 @@ from conversations.enums import Tier
 from conversations.ladder.values import Answer, Walk
 from inference.support.check import SupportPassage
 from inference.support.relevance import relevance
+from knowledge.retrieval.calibration import EXACT_PROBABILITY
 
 
 class Direct:
     """Sends the best entry's answer if its calibrated probability is high enough.
 
-    The relevance check has to agree, and the entry has to be in the customer's language.
+    The relevance check has to agree, and the entry has to be in the customer's language. While the
+    encoder is away only a question in the entry's own words counts: keywords alone are too often
+    sure of a wrong entry (docs/evaluation.md).
     """
 
     name = "direct"
@@ -20,9 +23,12 @@ class Direct:
         self._direct_probability = direct_probability
 
     async def answer(self, walk: Walk) -> Answer | None:
-        if not walk.passages or walk.passages[0].probability < self._direct_probability:
+        if walk.retrieval is None or not walk.passages:
             return None
+        keywords_only = walk.retrieval.method == "keywords"
         best = walk.passages[0]
+        if best.probability < (EXACT_PROBABILITY if keywords_only else self._direct_probability):
+            return None
         passage = SupportPassage(best.id, best.question, best.answer, best.probability)
         if best.language != walk.language:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
@@ -65,6 +65,7 @@ class FakeKnowledge:
     """Implements ``ports.Knowledge``; ``asked`` are the texts that were looked up."""
 
     passages: tuple[Passage, ...] = ()
+    method: Literal["hybrid", "keywords"] = "hybrid"
     rules_list: tuple[Rule, ...] = ()
     published: Any = field(default_factory=Published)
     asked: list[str] = field(default_factory=list)
@@ -77,7 +78,7 @@ class FakeKnowledge:
 
     async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
         self.asked.append(text)
-        return Retrieval(passages=self.passages, method="keywords", milliseconds=0.1)
+        return Retrieval(passages=self.passages, method=self.method, milliseconds=0.1)
 
 
 class Screen:

@@ -93,6 +93,18 @@ async def test_a_sure_entry_is_sent_word_for_word_without_the_model() -> None:
     assert client.requests == []
 
 
+@pytest.mark.parametrize(("probability", "tier"), [(0.97, Tier.GENERATED), (0.99, Tier.DIRECT)])
+async def test_keywords_alone_are_sure_only_of_the_entrys_own_words(
+    probability: float, tier: Tier
+) -> None:
+    client = ScriptedChatClient(ANSWER)
+    knowledge = FakeKnowledge(passages=(passage(1, RETURNS, probability),), method="keywords")
+
+    climbed = await climb(client, knowledge, question_make("退货政策是什么?"))
+
+    assert climbed.answer.tier == tier
+
+
 async def test_a_sure_entry_about_something_else_is_not_sent() -> None:
     knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.97),))
 
