@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -64,15 +64,15 @@ class Desk:
     async def drain(self, seconds: float) -> None:
         """Tell the clients, claim nothing more, and finish what runs within ``seconds``."""
         self.draining = True
+        began = time.monotonic()
         frame = {"type": "drain", "reconnect_ms": _RECONNECT_MS}
         subscriptions = self.switchboard.subscriptions()
         for subscription in subscriptions:
             subscription.drain(frame)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TOLD_SECONDS):
-                for subscription in subscriptions:
-                    await subscription.told.wait()
-        await self.runner.drain(seconds)
+        await _within(_TOLD_SECONDS, (each.told.wait() for each in subscriptions))
+        await self.runner.drain(max(0.0, seconds - (time.monotonic() - began)))
+        # What has just been stored, before the sockets are closed.
+        await _within(_TOLD_SECONDS, (each.idle() for each in self.switchboard.subscriptions()))
 
     async def stop(self) -> None:
         """End the tasks and close the clients of the engines."""
@@ -93,6 +93,14 @@ class Desk:
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+
+async def _within(seconds: float, waits: Iterable[Awaitable[object]]) -> None:
+    """Wait for one after another, but no longer than ``seconds`` in all."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for wait in waits:
+                await wait
 
 
 _desks: list[Desk] = []

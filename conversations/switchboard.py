@@ -48,9 +48,12 @@ class Subscription:
         self._live: deque[Frame] = deque(maxlen=_LIVE_MOST)
         self._news = asyncio.Event()
         self._news.set()
+        self._idle = asyncio.Event()
 
     async def news(self) -> bool:
         """Wait for news; ``True`` when the database has to be read."""
+        if not self._news.is_set():
+            self._idle.set()
         await self._news.wait()
         self._news.clear()
         changed, self._changed = self._changed, False
@@ -62,23 +65,37 @@ class Subscription:
         self._live.clear()
         return frames
 
+    async def idle(self) -> None:
+        """Wait until all news were told."""
+        await self._idle.wait()
+
+    def end(self) -> None:
+        """Nobody listens any more; nobody needs to wait for it."""
+        self.told.set()
+        self._idle.set()
+
     def wake(self) -> None:
+        """The database has something new."""
         self._changed = True
-        self._news.set()
+        self._tell()
 
     def offer(self, frame: Frame) -> None:
         """Queue a live frame; a reader that is too slow loses the oldest ones."""
         self._live.append(frame)
-        self._news.set()
+        self._tell()
 
     def supersede(self) -> None:
         """A newer socket of the same visitor takes this one's place."""
         self.superseded = True
-        self._news.set()
+        self._tell()
 
     def drain(self, frame: Frame) -> None:
         """The process is about to stop; ``told`` is set when the client was sent the frame."""
         self.drain_frame = frame
+        self._tell()
+
+    def _tell(self) -> None:
+        self._idle.clear()
         self._news.set()
 
 
@@ -107,7 +124,7 @@ class Switchboard:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop listening; idempotent."""
-        subscription.told.set()
+        subscription.end()
         listeners = self._by_conversation.get(subscription.conversation_id, set())
         listeners.discard(subscription)
         if not listeners:
