@@ -32,7 +32,7 @@ widget: ## build the chat widget from its sources (needs Node)
 	cd widget && npm ci && npm run build
 
 messages: ## collect the strings to translate and compile the catalogues (needs gettext)
-	.venv/bin/python manage.py makemessages -l zh_Hans --ignore 'var/*' --ignore '.venv/*' --ignore 'widget/*'
+	.venv/bin/python manage.py makemessages -l zh_Hans --no-location --no-obsolete -i .venv -i node_modules -i var
 	.venv/bin/python manage.py compilemessages --ignore '.venv/*'
 
 clean: ## remove the virtual environment (data in var/ and weights stay)
