@@ -7,9 +7,11 @@ checked against the catalog's SHA-256, and one member is copied out of each. Not
 from __future__ import annotations
 
 import configparser
+import functools
 import hashlib
 import os
 import re
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +36,6 @@ from inference.weights.downloads import (
 from inference.weights.manifest import file_sha256
 from inference.weights.progress import Progress
 
-DEFAULT_INDEX: Final = "https://pypi.org/simple/"
 _ACCEPT: Final = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
     "text/html;q=0.1"
@@ -76,9 +77,23 @@ def index_settings(
 
     first = option("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", key="index-url")
     more = option("PIP_EXTRA_INDEX_URL", key="extra-index-url").split()
-    urls = [url for url in (first or DEFAULT_INDEX, *more) if url.startswith(("http:", "https:"))]
+    first = first or _pip_default()
+    urls = [url for url in (first, *more) if url.startswith(("http:", "https:"))]
     certificates = option("PIP_CERT", "SSL_CERT_FILE", key="cert")
     return IndexSettings(tuple(dict.fromkeys(urls)), certificates)
+
+
+@functools.cache
+def _pip_default() -> str:
+    """The index that pip uses when it is told of none, from its own help; "" where pip is not."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"--index-url\b.*?\(default\s+(https?://[^\s)]+)\)", shown.stdout, re.DOTALL)
+    return found[1] if found else ""
 
 
 def _pip_files(environment: Mapping[str, str]) -> Iterable[Path]:

