@@ -80,10 +80,25 @@ class Draft:
         # The check knows marks as numbers only.
         verdict = self._check.clause(_MARK.sub("[1]", clause))
         self._require(verdict)
+        if not self.text:
+            clause = self._heading_drop(clause)
         marked = _MARK.sub(lambda match: self._mark(match[1], verdict), clause)
         self._cite(verdict.citations)
         self.text += marked
         return marked
+
+    def _heading_drop(self, clause: str) -> str:
+        """The first clause without what a model copies along from the head of a passage: its mark
+        and its title."""
+        body = clause
+        if mark := _MARK.match(body):
+            body = body[mark.end() :]
+        body = body.lstrip()
+        for passage in self._passages:
+            title = passage.question.strip()
+            if title and body.startswith(title):
+                return body[len(title) :].lstrip(" \t\n:：-—")
+        return body if mark else clause
 
     def _require(self, verdict: Verdict) -> None:
         if verdict.supported:
