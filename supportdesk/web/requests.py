@@ -16,6 +16,8 @@ _reactor: Any = reactor  # the module is replaced by an object when it is import
 
 LINGER_SECONDS = 2.0
 """How long what a refused client still sends is thrown away, so that it gets to read the answer."""
+LINGER_BYTES = 8 * 2**20
+"""How much of it is thrown away at most: a flood is cut off at once."""
 
 _BODY = b"The request is too large.\n"
 _REFUSAL = (
@@ -45,6 +47,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc] # daphne has no types
             self._refuse()
         if not self._refused:
             super().handleContentChunk(data)
+        elif self._received > settings.REQUEST_BODY_BYTES + LINGER_BYTES:
+            self._cut()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         if not self._refused:
@@ -57,6 +61,10 @@ class BoundedRequest(WebRequest):  # type: ignore[misc] # daphne has no types
         self.content.truncate(0)
         self.channel.transport.write(_REFUSAL)
         _reactor.callLater(LINGER_SECONDS, self._leave)
+
+    def _cut(self) -> None:
+        if self.channel is not None:
+            self.channel.transport.abortConnection()
 
     def _leave(self) -> None:
         if self.channel is not None:  # the client may be gone
