@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
 
 Role = Literal["system", "user", "assistant", "tool"]
 EngineState = Literal["loading", "ready", "stopped"]
+
+PROMPT_SECONDS = 1.5
+"""How long the engine may read a prompt before the first word of its answer."""
+
+
+class Priority(enum.IntEnum):
+    """What the engine does first when requests wait; a lower number goes first."""
+
+    ANSWER = 0
+    """Somebody waits for it."""
+    LABEL = 1
+    """Nobody reads it, but what happens next depends on it."""
+    BACKGROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +74,17 @@ class ChatChunk:
 
 @dataclass(frozen=True, slots=True)
 class EngineHealth:
-    """What an engine says of itself; ``models`` are the names it serves."""
+    """What an engine says of itself; ``models`` are the names it serves.
+
+    ``prefill_tokens_per_second`` is its measured speed of reading a prompt of some hundred tokens,
+    ``prompt_tokens_budget`` how long a prompt may be to be read within ``PROMPT_SECONDS``; both
+    are 0 for engines that do not tell.
+    """
 
     state: EngineState
     models: tuple[str, ...] = field(default=())
+    prefill_tokens_per_second: float = 0.0
+    prompt_tokens_budget: int = 0
 
 
 class ChatClient(Protocol):
