@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -29,11 +29,53 @@ class Priority(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask for; ``parameters`` is a JSON schema of an object."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool; ``arguments`` is a JSON object as text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a prompt. ``content`` is plain text; it never yields control tokens."""
+    """One message of a prompt. ``content`` is plain text; it never yields control tokens.
+
+    ``tool_calls`` are what an assistant's message asked for; a message of the role ``tool`` is
+    the result of one of them, named by ``tool_call_id`` and ``name``.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """What an answer may consist of besides text.
+
+    Attributes:
+        tools: the functions that the model may ask for.
+        tool_choice: ``auto``, ``none``, ``required`` (one of them) or the name of the one to call.
+        enable_thinking: let the model reason before it answers; the reasoning comes apart.
+        thinking_tokens: the most that the reasoning may have; None leaves it to the server.
+    """
+
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    enable_thinking: bool = False
+    thinking_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +93,34 @@ class GenerationParameters:
     stop: tuple[str, ...] = ()
 
 
+NO_OPTIONS = ChatOptions()
+"""Plain text: no tools, no thinking."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one request."""
+    """Token counts of one request; ``completion_tokens`` includes ``reasoning_tokens``."""
 
     prompt_tokens: int
     completion_tokens: int
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ChatChunk:
     """A piece of a streamed answer.
 
-    ``text`` is new text since the last chunk (whole characters only). The last chunk has a
-    ``finish_reason`` (``stop``, ``length`` or ``cancelled``) and, if the engine tells, ``usage``.
+    ``text`` is new text since the last chunk (whole characters only), ``reasoning`` new text of
+    what the model thinks before it answers, ``tool_calls`` are whole calls. The last chunk has a
+    ``finish_reason`` (``stop``, ``length``, ``tool_calls`` or ``cancelled``) and, if the engine
+    tells, ``usage``.
     """
 
     text: str
     finish_reason: str | None = None
     usage: Usage | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +147,39 @@ class ChatClient(Protocol):
         parameters: GenerationParameters,
         *,
         timeout: float,
+        options: ChatOptions = NO_OPTIONS,
+        priority: Priority = Priority.ANSWER,
+        conversation: str = "",
     ) -> AsyncGenerator[ChatChunk, None]:
         """Yield the answer as it is made.
 
         Closing the iterator (or cancelling the task) cancels the request at the engine.
-        ``timeout`` is the time left in seconds for the whole request.
+        ``timeout`` is the time left in seconds for the whole request. ``priority`` and
+        ``conversation`` (any opaque key; conversations take turns) are hints for an engine with
+        a queue.
 
         Raises:
             EngineStarting, EngineDown, EngineOverloaded, EngineTimeout, RequestInvalid.
+        """
+        ...
+
+    async def next_logprobs(
+        self,
+        messages: Sequence[ChatMessage],
+        candidates: Sequence[str],
+        *,
+        timeout: float,  # noqa: ASYNC109  the request carries it to the engine
+        priority: Priority = Priority.LABEL,
+    ) -> dict[str, float]:
+        """How likely the answer is to begin with each candidate: one prefill, no decoding.
+
+        Returns:
+            The natural log-probability of the first token of each candidate. A server that
+            reports only its most probable tokens leaves the others out.
+
+        Raises:
+            RequestInvalid: two candidates begin with the same token, or the server reports no
+                log-probabilities; otherwise as ``stream``.
         """
         ...
 
