@@ -24,6 +24,8 @@ from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
 STATE_FILE = "serve.json"
 # The engine may use every core; its niceness keeps sockets and pages quick meanwhile.
 ENGINE_NICE = 5
+# Imports and measurements must not hold up a customer.
+WORKER_NICE = 10
 WEB_STOP_SECONDS = 15.0
 # How long a process whose model is unusable stays to say so at /health.
 LINGER_SECONDS = 30.0
@@ -98,22 +100,27 @@ def children_plan(*, host: str, port: int) -> list[ChildSpec]:
         encoder_url = f"http://127.0.0.1:{encoder_port}"
         options = ["--embedding-model", str(model_path(settings.EMBEDDING_MODEL))]
         engines.append(_engine_spec("encoder", encoder_port, options, key))
+    where = {
+        "SUPPORTDESK_ENGINE_URL": engine_url,
+        "SUPPORTDESK_ENCODER_URL": encoder_url,
+        "SUPPORTDESK_ENGINE_API_KEY": key,
+    }
     web = ChildSpec(
         name="web",
         command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "web"],
-        environment={
-            "HOST": host,
-            "PORT": str(port),
-            "SUPPORTDESK_ENGINE_URL": engine_url,
-            "SUPPORTDESK_ENCODER_URL": encoder_url,
-            "SUPPORTDESK_ENGINE_API_KEY": key,
-        },
+        environment={"HOST": host, "PORT": str(port), **where},
         stop_seconds=WEB_STOP_SECONDS,
         essential=True,
         ready_host=_reachable(host),
         ready_port=port,
     )
-    return [web, *engines]
+    worker = ChildSpec(
+        name="worker",
+        command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"],
+        environment=where,
+        nice=WORKER_NICE,
+    )
+    return [web, *engines, worker]
 
 
 def model_path(name: str) -> Path:

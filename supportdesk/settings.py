@@ -50,6 +50,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "channels",
     "axes",
+    "django_tasks",
+    "django_tasks_db",
     "conversations",
     "knowledge",
     "inference",
@@ -107,6 +109,8 @@ CHANNEL_LAYERS = {
     }
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Background work lies in the database until a worker takes it (supportdesk/background.py).
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 # People
 AUTHENTICATION_BACKENDS = [
