@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from inference.chat import (
+    NO_OPTIONS,
     ChatChunk,
     ChatMessage,
+    ChatOptions,
     EngineHealth,
     GenerationParameters,
+    Priority,
     Usage,
 )
 from inference.errors import (
@@ -30,14 +33,25 @@ from inference.errors import (
     EngineTimeout,
     RequestInvalid,
 )
+from inference.wire import (
+    CONVERSATION_HEADER,
+    PRIORITY_HEADER,
+    TIMEOUT_HEADER,
+    TOP_LOGPROBS_MOST,
+    CallDeltas,
+    candidate_logprobs,
+    delta_reasoning,
+    message_row,
+    option_fields,
+    sampling_fields,
+    token_logprobs,
+)
 
 if TYPE_CHECKING:
     import httpx2
     import openai
     from numpy.typing import NDArray
 
-# Tells the built-in server when the caller will have given up; other servers ignore it.
-TIMEOUT_HEADER = "X-Timeout-Seconds"
 _HEALTH_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0
 # The built-in server says by a code what a status alone leaves open.
@@ -175,16 +189,19 @@ class OpenAIChatClient:
         parameters: GenerationParameters,
         *,
         timeout: float,  # noqa: ASYNC109 (the time left of a deadline that the caller keeps)
+        options: ChatOptions = NO_OPTIONS,
+        priority: Priority = Priority.ANSWER,
+        conversation: str = "",
     ) -> AsyncGenerator[ChatChunk, None]:
         deadline = asyncio.get_running_loop().time() + timeout
         async with self._connection.errors_mapped():
             async with asyncio.timeout_at(deadline):
                 client = await self._connection.client()
                 response = await client.chat.completions.create(
-                    **await self._request(messages, parameters),
+                    **await self._request(messages, parameters, options),
                     stream=True,
                     stream_options={"include_usage": True},
-                    extra_headers={TIMEOUT_HEADER: f"{timeout:.3f}"},
+                    extra_headers=_hint_headers(timeout, priority, conversation),
                 )
             try:
                 async for chunk in _chunks(response, deadline):
@@ -192,6 +209,33 @@ class OpenAIChatClient:
             finally:
                 # Closing the connection is what tells the server to stop.
                 await response.close()
+
+    async def next_logprobs(
+        self,
+        messages: Sequence[ChatMessage],
+        candidates: Sequence[str],
+        *,
+        timeout: float,  # noqa: ASYNC109 (the time left of a deadline that the caller keeps)
+        priority: Priority = Priority.LABEL,
+    ) -> dict[str, float]:
+        """See ``ChatClient.next_logprobs``; the built-in server lists exactly the candidates."""
+        request = await self._request(messages, GenerationParameters(max_tokens=1), NO_OPTIONS)
+        request["extra_body"]["logprob_candidates"] = list(candidates)
+        async with self._connection.errors_mapped(), asyncio.timeout(timeout):
+            client = await self._connection.client()
+            answer = await client.chat.completions.create(
+                **request,
+                logprobs=True,
+                top_logprobs=TOP_LOGPROBS_MOST,
+                extra_headers=_hint_headers(timeout, priority, ""),
+            )
+        logprobs = answer.choices[0].logprobs if answer.choices else None
+        if logprobs is None or not logprobs.content:
+            raise RequestInvalid("The engine reports no log-probabilities.")
+        try:
+            return candidate_logprobs(candidates, token_logprobs(logprobs.content[0].top_logprobs))
+        except ValueError as error:
+            raise RequestInvalid(f"{error}.") from error
 
     async def health(self) -> EngineHealth:
         """See ``ChatClient.health``; servers without ``/health`` are asked for their models."""
@@ -210,7 +254,7 @@ class OpenAIChatClient:
 
     async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """See ``ChatClient.count_tokens``; without ``/tokenize`` the count is a high estimate."""
-        body: dict[str, object] = {"messages": [_row(message) for message in messages]}
+        body: dict[str, object] = {"messages": [message_row(message) for message in messages]}
         if self._model:
             body["model"] = self._model
         answer = await self._connection.post("/tokenize", body)
@@ -227,23 +271,17 @@ class OpenAIChatClient:
         await self._connection.aclose()
 
     async def _request(
-        self, messages: Sequence[ChatMessage], parameters: GenerationParameters
+        self,
+        messages: Sequence[ChatMessage],
+        parameters: GenerationParameters,
+        options: ChatOptions,
     ) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": self._model or await self._model_first(),
-            "messages": [_row(message) for message in messages],
-            "max_tokens": parameters.max_tokens,
-            "temperature": parameters.temperature,
-            "top_p": parameters.top_p,
-        }
-        # Not OpenAI's, but the servers that run Qwen know or ignore them. Neutral values are sent
-        # too, because servers have defaults of their own.
-        request["extra_body"] = {
-            "repetition_penalty": parameters.repetition_penalty,
-            "top_k": parameters.top_k or -1,
-        }
-        if parameters.stop:
-            request["stop"] = list(parameters.stop)
+        request = sampling_fields(parameters)
+        fields, extra = option_fields(options)
+        request.update(fields)
+        request["extra_body"].update(extra)
+        request["model"] = self._model or await self._model_first()
+        request["messages"] = [message_row(message) for message in messages]
         return request
 
     async def _model_first(self) -> str:
@@ -263,9 +301,10 @@ class OpenAIChatClient:
 async def _chunks(
     response: openai.AsyncStream[Any], deadline: float
 ) -> AsyncGenerator[ChatChunk, None]:
-    """The text of a streamed answer; the last chunk has the finish reason, and usage if told."""
+    """A streamed answer; the last chunk has the finish reason, the calls, and usage if told."""
     finish_reason: str | None = None
     usage: Usage | None = None
+    calls = CallDeltas()
     rows = aiter(response)
     while True:
         async with asyncio.timeout_at(deadline):
@@ -273,14 +312,29 @@ async def _chunks(
         if row is None:
             break
         if row.usage is not None:
-            usage = Usage(row.usage.prompt_tokens, row.usage.completion_tokens)
+            usage = _usage(row.usage)
         for choice in row.choices[:1]:
             finish_reason = choice.finish_reason or finish_reason
-            if choice.delta.content:
-                yield ChatChunk(choice.delta.content)
+            calls.feed(choice.delta.tool_calls)
+            text, reasoning = choice.delta.content or "", delta_reasoning(choice.delta)
+            if text or reasoning:
+                yield ChatChunk(text, reasoning=reasoning)
     if finish_reason is None:
         raise EngineDown("The engine broke off in the middle of its answer.")
-    yield ChatChunk("", finish_reason, usage)
+    yield ChatChunk("", finish_reason, usage, tool_calls=calls.calls())
+
+
+def _usage(row: Any) -> Usage:
+    details = getattr(row, "completion_tokens_details", None)
+    reasoning = getattr(details, "reasoning_tokens", None) or 0
+    return Usage(row.prompt_tokens, row.completion_tokens, reasoning)
+
+
+def _hint_headers(seconds: float, priority: Priority, conversation: str) -> dict[str, str]:
+    headers = {TIMEOUT_HEADER: f"{seconds:.3f}", PRIORITY_HEADER: priority.name.lower()}
+    if conversation:
+        headers[CONVERSATION_HEADER] = conversation
+    return headers
 
 
 class OpenAIEmbeddingClient:
@@ -338,10 +392,6 @@ def _vector(value: str | list[float]) -> NDArray[np.float32]:
         vector = np.asarray(value, dtype=np.float32)
     unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-12)
     return unit
-
-
-def _row(message: ChatMessage) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
 
 
 def _json(answer: httpx2.Response) -> dict[str, Any]:

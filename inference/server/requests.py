@@ -1,13 +1,15 @@
-"""Reads requests: their bounded body, their time limit, the service that they are for."""
+"""Reads requests: their bounded body, their time limit and hints, the service they are for."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from inference.chat import Priority
 from inference.server.errors import ApiError, validation_error
 from inference.server.service import InferenceService
 
@@ -15,8 +17,21 @@ MAX_BODY_BYTES = 2 * 2**20
 MAX_SECONDS = 600.0
 # How many seconds the client will wait; our own client sends it, others get MAX_SECONDS.
 TIMEOUT_HEADER = "x-timeout-seconds"
+# How urgent it is, and with which other requests it takes turns.
+PRIORITY_HEADER = "x-priority"
+CONVERSATION_HEADER = "x-conversation"
+MAX_CONVERSATION_CHARACTERS = 200
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHints:
+    """What a client says about a request besides its body; see ``Scheduler.job_submit``."""
+
+    seconds: float
+    priority: Priority
+    conversation: str
 
 
 def service_of(request: Request) -> InferenceService:
@@ -64,3 +79,27 @@ def seconds_left(request: Request) -> float:
             400, f"{TIMEOUT_HEADER} must be a number of seconds above 0.", "invalid_value"
         )
     return min(seconds, MAX_SECONDS)
+
+
+def request_hints(request: Request) -> RequestHints:
+    """The time limit, priority and conversation that the headers name.
+
+    Raises:
+        ApiError: a header has a value that it cannot have.
+    """
+    name = request.headers.get(PRIORITY_HEADER, Priority.ANSWER.name)
+    try:
+        priority = Priority[name.upper()]
+    except KeyError as error:
+        known = ", ".join(priority.name.lower() for priority in Priority)
+        raise ApiError(
+            400, f"{PRIORITY_HEADER} must be one of {known}.", "invalid_value"
+        ) from error
+    conversation = request.headers.get(CONVERSATION_HEADER, "")
+    if len(conversation) > MAX_CONVERSATION_CHARACTERS:
+        raise ApiError(
+            400,
+            f"{CONVERSATION_HEADER} must have at most {MAX_CONVERSATION_CHARACTERS} characters.",
+            "invalid_value",
+        )
+    return RequestHints(seconds_left(request), priority, conversation)
