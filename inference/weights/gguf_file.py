@@ -103,6 +103,10 @@ class GGUFFile:
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
 
+    def names(self) -> list[str]:
+        """The names of all tensors, in the order of the file."""
+        return list(self._tensors)
+
     def tensor(self, name: str) -> Tensor:
         info = self._tensors.get(name)
         if info is None:
