@@ -1,6 +1,6 @@
 """Decides which request the engine works on, and refuses those that would come too late.
 
-One request runs at a time, the others wait in the order of their arrival. A request that is
+One request runs at a time, the others wait in the order of their priority and arrival. A request that is
 cancelled or past its deadline is answered at once; the engine becomes free when it has really
 stopped, and ``status()`` tells how long that is overdue, so that a hung engine can be killed.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from inference.chat import ChatChunk, GenerationParameters
+from inference.chat import ChatChunk, GenerationParameters, Priority
 from inference.engines.protocol import ChatEngine, Prompt
 from inference.errors import (
     ContextExceeded,
@@ -24,6 +24,10 @@ from inference.errors import (
     EngineOverloaded,
     EngineTimeout,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -70,17 +74,33 @@ class EngineSpeed:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request on its way through the scheduler; times are in the clock of the loop."""
+    """One request on its way through the scheduler; times are in the clock of the loop.
 
-    prompt: Prompt
-    parameters: GenerationParameters
+    Without ``parameters`` it scores ``candidates`` as the next token of each prompt.
+    """
+
+    prompts: tuple[Prompt, ...]
+    parameters: GenerationParameters | None
+    candidates: tuple[int, ...] | None
     deadline: float
+    priority: Priority
+    conversation: str
     state: JobState = JobState.WAITING
     started: float = 0.0
     first_chunk: float | None = None
     stop_asked: float = 0.0
-    outcome: asyncio.Queue[ChatChunk | EngineError] = field(default_factory=asyncio.Queue)
+    outcome: asyncio.Queue[ChatChunk | NDArray[np.float32] | EngineError] = field(
+        default_factory=asyncio.Queue
+    )
     expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        return sum(len(prompt.token_ids) for prompt in self.prompts)
+
+    @property
+    def max_tokens(self) -> int:
+        return 0 if self.parameters is None else self.parameters.max_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +126,80 @@ class Scheduler:
         self.engine = engine
         self.speed = speed or EngineSpeed()
         self._waiting_limit = waiting_limit
-        self._waiting: deque[Job] = deque()
+        self._waiting: list[Job] = []
         self._running: Job | None = None
         self._task: asyncio.Task[None] | None = None
         self._clock = clock or asyncio.get_running_loop().time
 
     def job_submit(
-        self, prompt: Prompt, parameters: GenerationParameters, *, seconds: float
+        self,
+        prompt: Prompt,
+        parameters: GenerationParameters,
+        *,
+        seconds: float,
+        priority: Priority = Priority.ANSWER,
+        conversation: str = "",
     ) -> Job:
         """Take a request that must be done in ``seconds``; read it with :meth:`job_chunks`.
+
+        ``conversation`` names whom the request is for, as the key of fairness.
 
         Raises:
             ContextExceeded: prompt and answer do not fit into the model's context.
             EngineOverloaded: too many wait, or those before it will likely take too long.
         """
-        tokens = len(prompt.token_ids)
-        if tokens + parameters.max_tokens > self.engine.context_length:
-            raise ContextExceeded(
-                f"The prompt has {tokens} tokens and max_tokens is {parameters.max_tokens}, but"
-                f" the model's context has only {self.engine.context_length} tokens."
-            )
+        return self._take((prompt,), parameters, None, seconds, priority, conversation)
+
+    def score_submit(
+        self,
+        prompts: Sequence[Prompt],
+        candidates: Sequence[int] | None,
+        *,
+        seconds: float,
+        priority: Priority = Priority.LABEL,
+        conversation: str = "",
+    ) -> Job:
+        """Take prompts whose next token is to be scored; read it with :meth:`job_scores`.
+
+        See ``ChatEngine.score`` for the shape of the result, :meth:`job_submit` for errors.
+        """
+        return self._take(
+            tuple(prompts),
+            None,
+            None if candidates is None else tuple(candidates),
+            seconds,
+            priority,
+            conversation,
+        )
+
+    def _take(
+        self,
+        prompts: tuple[Prompt, ...],
+        parameters: GenerationParameters | None,
+        candidates: tuple[int, ...] | None,
+        seconds: float,
+        priority: Priority,
+        conversation: str,
+    ) -> Job:
+        job = Job(
+            prompts,
+            parameters,
+            candidates,
+            deadline=self._clock() + seconds,
+            priority=priority,
+            conversation=conversation,
+        )
+        self._fits_check(job)
         if len(self._waiting) >= self._waiting_limit:
             raise EngineOverloaded(
                 f"{len(self._waiting)} requests are waiting already: try again later."
             )
-        wait = self.wait_estimate()
-        if wait > 0 and wait + self.speed.prefill_seconds(tokens) > seconds:
+        wait = self.wait_estimate(priority)
+        if wait > 0 and wait + self.speed.prefill_seconds(job.prompt_tokens) > seconds:
             raise EngineOverloaded(
                 f"The estimated wait of {wait:.1f} s is longer than the time left: try again later."
             )
         loop = asyncio.get_running_loop()
-        job = Job(prompt, parameters, deadline=self._clock() + seconds)
         job.expiry = loop.call_later(
             seconds, self._job_end, job, EngineTimeout("The deadline passed before the answer.")
         )
@@ -144,9 +207,19 @@ class Scheduler:
         self._advance()
         return job
 
-    def wait_estimate(self) -> float:
-        """Seconds until a new request would likely start."""
-        seconds = sum(self._request_seconds(job) for job in self._waiting)
+    def _fits_check(self, job: Job) -> None:
+        tokens = max((len(prompt.token_ids) for prompt in job.prompts), default=0)
+        if tokens + job.max_tokens > self.engine.context_length:
+            raise ContextExceeded(
+                f"The prompt has {tokens} tokens and max_tokens is {job.max_tokens}, but"
+                f" the model's context has only {self.engine.context_length} tokens."
+            )
+
+    def wait_estimate(self, priority: Priority = Priority.ANSWER) -> float:
+        """Seconds until a new request of this priority would likely start."""
+        seconds = sum(
+            self._request_seconds(job) for job in self._waiting if job.priority <= priority
+        )
         if self._running is not None:
             spent = self._clock() - self._running.started
             seconds += max(0.0, self._request_seconds(self._running) - spent)
@@ -164,11 +237,29 @@ class Scheduler:
                 chunk = await job.outcome.get()
                 if isinstance(chunk, EngineError):
                     raise chunk
+                assert isinstance(chunk, ChatChunk)  # noqa: S101 (a job that generates)
                 yield chunk
                 if chunk.finish_reason is not None:
                     return
         finally:
             self.job_cancel(job)
+
+    async def job_scores(self, job: Job) -> NDArray[np.float32]:
+        """The result of a :meth:`score_submit`; cancelling this cancels the request.
+
+        Raises:
+            EngineTimeout: the deadline passed.
+            EngineDown: the engine failed.
+        """
+        try:
+            outcome = await job.outcome.get()
+        finally:
+            self.job_cancel(job)
+        if isinstance(outcome, EngineError):
+            raise outcome
+        if isinstance(outcome, ChatChunk):  # only somebody else's job_cancel puts one here
+            raise EngineTimeout("The request was cancelled.")
+        return outcome
 
     def job_cancel(self, job: Job) -> None:
         """The client is gone. Does nothing to a request that is done."""
@@ -180,7 +271,7 @@ class Scheduler:
         if job is not None and job.state is JobState.STOPPING:
             due = job.stop_asked
             if job.first_chunk is None:
-                prefill = self.speed.prefill_seconds(len(job.prompt.token_ids))
+                prefill = self.speed.prefill_seconds(job.prompt_tokens)
                 due = max(due, job.started + _PREFILL_SLACK * prefill)
             overdue = max(0.0, self._clock() - due)
         return SchedulerStatus(
@@ -203,11 +294,12 @@ class Scheduler:
         await self.idle_wait()
 
     def _request_seconds(self, job: Job) -> float:
-        return self.speed.request_seconds(len(job.prompt.token_ids), job.parameters.max_tokens)
+        return self.speed.request_seconds(job.prompt_tokens, job.max_tokens)
 
     def _advance(self) -> None:
         if self._running is None and self._waiting:
-            job = self._running = self._waiting.popleft()
+            job = self._running = min(self._waiting, key=lambda job: job.priority)
+            self._waiting.remove(job)
             job.state = JobState.RUNNING
             job.started = self._clock()
             # A task of its own: nothing that happens to the client's connection reaches it, so it
@@ -216,14 +308,25 @@ class Scheduler:
             self._task.add_done_callback(lambda task: self._job_ran(job, task))
 
     async def _job_run(self, job: Job) -> None:
+        if job.parameters is None:
+            await self._job_score(job)
+        else:
+            await self._job_generate(job, job.parameters)
+
+    async def _job_score(self, job: Job) -> None:
+        scores = await self.engine.score(job.prompts, job.candidates)
+        self.speed.prefill_learn(job.prompt_tokens, self._clock() - job.started)
+        if job.state is JobState.RUNNING:
+            job.outcome.put_nowait(scores)
+            job.state = JobState.DONE
+
+    async def _job_generate(self, job: Job, parameters: GenerationParameters) -> None:
         tokens = 0
-        async with aclosing(self.engine.generate(job.prompt, job.parameters)) as chunks:
+        async with aclosing(self.engine.generate(job.prompts[0], parameters)) as chunks:
             async for chunk in chunks:
                 if job.first_chunk is None:
                     job.first_chunk = self._clock()
-                    self.speed.prefill_learn(
-                        len(job.prompt.token_ids), job.first_chunk - job.started
-                    )
+                    self.speed.prefill_learn(job.prompt_tokens, job.first_chunk - job.started)
                 if chunk.usage is not None:
                     tokens = chunk.usage.completion_tokens
                 if job.state is JobState.RUNNING:

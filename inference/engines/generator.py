@@ -10,15 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from inference.chat import ChatChunk, ChatMessage, GenerationParameters, Usage
 from inference.engines.chat_template import ChatTemplate
-from inference.engines.detokenization import Detokenizer
+from inference.engines.detokenization import Detokenizer, token_bytes
 from inference.engines.protocol import Prompt
 from inference.engines.stop_strings import StopStrings
 from inference.errors import EngineDown, RequestInvalid, WeightsError
 
 if TYPE_CHECKING:
     from ctranslate2 import Generator
+    from numpy.typing import NDArray
 
     from inference.weights.manifest import Manifest
 
@@ -127,14 +130,47 @@ class GeneratorEngine:
             stopped.set()
             await asyncio.wait([native])
 
+    async def score(
+        self, prompts: Sequence[Prompt], candidates: Sequence[int] | None
+    ) -> NDArray[np.float32]:
+        rows = []
+        for prompt in prompts:
+            future = asyncio.get_running_loop().run_in_executor(
+                self._waiter, self._score_one, self._tokens(prompt)
+            )
+            try:
+                logits = await asyncio.shield(future)
+            finally:
+                await asyncio.wait([future])
+            rows.append(_log_softmax(logits))
+        table = np.stack(rows)
+        return table if candidates is None else table[:, list(candidates)]
+
+    def _score_one(self, tokens: list[str]) -> NDArray[np.float32]:
+        try:
+            [result] = self._generator.generate_batch(
+                [tokens], include_prompt_in_result=False, max_length=1, return_logits_vocab=True
+            )
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise EngineDown(f"The model failed: {error}.") from error
+        return np.array(result.logits[0][-1], dtype=np.float32)
+
+    def token_text(self, token_id: int) -> str:
+        if not 0 <= token_id < len(self._template.vocabulary):
+            return ""
+        return token_bytes(self._template.vocabulary[token_id]).decode("utf-8", errors="replace")
+
+    def _tokens(self, prompt: Prompt) -> list[str]:
+        try:
+            return [self._template.vocabulary[token_id] for token_id in prompt.token_ids]
+        except IndexError as error:
+            raise RequestInvalid("The prompt has a token that the model does not know.") from error
+
     def _native_start(
         self, prompt: Prompt, parameters: GenerationParameters, step_take: Any
     ) -> asyncio.Future[BaseException | None]:
         """Hand the request to the native thread; the future holds its error once it is done."""
-        try:
-            start = [self._template.vocabulary[token_id] for token_id in prompt.token_ids]
-        except IndexError as error:
-            raise RequestInvalid("The prompt has a token that the model does not know.") from error
+        start = self._tokens(prompt)
         greedy = parameters.temperature == 0
         [result] = self._generator.generate_batch(
             [start],
@@ -161,6 +197,11 @@ class GeneratorEngine:
     def close(self) -> None:
         self._generator.unload_model()
         self._waiter.shutdown(wait=False)
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = logits.astype(np.float64) - float(logits.max())
+    return (shifted - np.log(np.exp(shifted).sum())).astype(np.float32)
 
 
 def _failure_raise(error: BaseException | None) -> None:

@@ -52,6 +52,24 @@ class ChatEngine(Protocol):
         """
         ...
 
+    async def score(
+        self, prompts: Sequence[Prompt], candidates: Sequence[int] | None
+    ) -> NDArray[np.float32]:
+        """Natural logarithms of the next token's probabilities: one prefill, no decoding.
+
+        The shape is (len(prompts), len(candidates)); without candidates (len(prompts),
+        vocabulary). The probabilities are those among all tokens, so those of the candidates need
+        not add up to 1. Cancelling the task returns when the engine is free.
+
+        Raises:
+            EngineDown: the model failed.
+        """
+        ...
+
+    def token_text(self, token_id: int) -> str:
+        """What a token stands for; half a character shows as U+FFFD."""
+        ...
+
     def close(self) -> None:
         """Give the model's memory back."""
         ...

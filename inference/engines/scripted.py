@@ -10,10 +10,14 @@ import asyncio
 import itertools
 import re
 import tomllib
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from inference.chat import (
     ChatChunk,
@@ -33,6 +37,9 @@ from inference.errors import (
     RequestInvalid,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 AnswerText = str | Callable[[Sequence[ChatMessage]], str]
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -44,6 +51,8 @@ ERRORS: dict[str, type[EngineError]] = {
     "invalid": RequestInvalid,
 }
 _TOKEN_CHARACTERS = 2
+VOCABULARY = 4096
+"""Ids of the scripted engine's tokens are below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +253,31 @@ class ScriptedEngine:
         return Prompt(tuple(messages), tuple(range(tokens_count(messages))))
 
     def text_encode(self, text: str) -> Sequence[int]:
-        return range(-(-len(text) // _TOKEN_CHARACTERS))
+        """One id for two characters, the same one for the same two."""
+        return [
+            token_id_of(text[start : start + _TOKEN_CHARACTERS])
+            for start in range(0, len(text), _TOKEN_CHARACTERS)
+        ]
+
+    def token_text(self, token_id: int) -> str:
+        """Ids are checksums, so the text behind one is not known."""
+        return f"<{token_id}>"
+
+    async def score(
+        self, prompts: Sequence[Prompt], candidates: Sequence[int] | None
+    ) -> NDArray[np.float32]:
+        """Nearly all probability for the first two characters of the reply that fits."""
+        table = np.full((len(prompts), VOCABULARY), np.log(0.1 / (VOCABULARY - 1)), np.float32)
+        for row, prompt in zip(table, prompts, strict=True):
+            reply = self._script.reply_take(prompt.messages)
+            await asyncio.sleep(reply.first_delay)
+            if reply.error is not None:
+                raise reply.error
+            if reply.stall_after is not None:
+                await asyncio.Event().wait()
+            first = next(iter(reply.pieces(prompt.messages)), "")
+            row[token_id_of(first)] = np.log(0.9)
+        return table if candidates is None else table[:, list(candidates)]
 
     async def generate(
         self, prompt: Prompt, parameters: GenerationParameters
@@ -262,6 +295,11 @@ class ScriptedEngine:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def token_id_of(piece: str) -> int:
+    """The scripted engine's id of a token, below ``VOCABULARY``."""
+    return zlib.crc32(piece.encode()) % VOCABULARY
 
 
 async def reply_play(

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import pytest
 
-from inference.chat import ChatChunk, ChatMessage, GenerationParameters
+from inference.chat import ChatChunk, ChatMessage, GenerationParameters, Priority
 from inference.engines.scripted import Script, ScriptedEngine, ScriptedReply
 from inference.errors import ContextExceeded, EngineDown, EngineOverloaded, EngineTimeout
 from inference.scheduler import EngineSpeed, Job, JobState, Scheduler
@@ -43,6 +44,13 @@ async def scheduler_of() -> AsyncIterator[Make]:
 def submit(scheduler: Scheduler, text: str, seconds: float = 30.0) -> Job:
     prompt = scheduler.engine.prompt_encode([ChatMessage("user", text)])
     return scheduler.job_submit(prompt, PARAMETERS, seconds=seconds)
+
+
+def score(
+    scheduler: Scheduler, *texts: str, candidates: Sequence[int] | None = None, seconds: float = 30
+) -> Job:
+    prompts = [scheduler.engine.prompt_encode([ChatMessage("user", text)]) for text in texts]
+    return scheduler.score_submit(prompts, candidates, seconds=seconds)
 
 
 async def answer(scheduler: Scheduler, job: Job) -> str:
@@ -189,3 +197,43 @@ async def test_engine_errors_and_bugs_reach_the_client_and_the_next_request_runs
     with pytest.raises(EngineDown):
         await answer(scheduler, submit(scheduler, "bug"))
     assert await answer(scheduler, submit(scheduler, "next")) == "fine"
+
+
+async def test_scores_are_those_of_the_candidates_for_each_prompt(scheduler_of: Make) -> None:
+    scheduler = scheduler_of(
+        ScriptedReply("yes", match="good"), ScriptedReply("no", match="bad"), ScriptedReply("?")
+    )
+    yes, no = (scheduler.engine.text_encode(word)[0] for word in ("yes", "no"))
+    scores = await scheduler.job_scores(score(scheduler, "good", "bad", "", candidates=[yes, no]))
+    assert scores.shape == (3, 2)
+    assert np.allclose(np.exp(scores[:2]), [[0.9, 0], [0, 0.9]], atol=1e-3)
+    whole = await scheduler.job_scores(score(scheduler, "good"))
+    assert np.isclose(np.exp(whole).sum(), 1, atol=1e-3)
+    assert whole[0].argmax() == yes
+
+
+async def test_a_score_that_takes_too_long_is_a_timeout(scheduler_of: Make) -> None:
+    scheduler = scheduler_of(ScriptedReply("x", stall_after=0))
+    with pytest.raises(EngineTimeout):
+        await scheduler.job_scores(score(scheduler, "x", seconds=0.02))
+    await scheduler.idle_wait()
+
+
+async def test_answers_go_before_labels_and_labels_before_background(scheduler_of: Make) -> None:
+    order: list[str] = []
+
+    def text(messages: Sequence[ChatMessage]) -> str:
+        order.append(messages[-1].content)
+        return "x"
+
+    scheduler = scheduler_of(ScriptedReply(text))
+    running = submit(scheduler, "running")
+    prompt = scheduler.engine.prompt_encode([ChatMessage("user", "background")])
+    background = scheduler.job_submit(prompt, PARAMETERS, seconds=30, priority=Priority.BACKGROUND)
+    label = score(scheduler, "label")
+    later = submit(scheduler, "answer")
+    await asyncio.gather(
+        *(answer(scheduler, job) for job in (running, background, later)),
+        scheduler.job_scores(label),
+    )
+    assert order == ["running", "answer", "label", "background"]
