@@ -155,10 +155,13 @@ class GeneratorEngine:
             raise EngineDown(f"The model failed: {error}.") from error
         return np.array(result.logits[0][-1], dtype=np.float32)
 
-    def token_text(self, token_id: int) -> str:
+    def token_bytes(self, token_id: int) -> bytes:
         if not 0 <= token_id < len(self._template.vocabulary):
-            return ""
-        return token_bytes(self._template.vocabulary[token_id]).decode("utf-8", errors="replace")
+            return b""
+        return token_bytes(self._template.vocabulary[token_id])
+
+    def token_hidden(self, token_id: int) -> bool:
+        return token_id in self._hidden
 
     def _tokens(self, prompt: Prompt) -> list[str]:
         try:
@@ -200,8 +203,9 @@ class GeneratorEngine:
 
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = logits.astype(np.float64) - float(logits.max())
-    return (shifted - np.log(np.exp(shifted).sum())).astype(np.float32)
+    shifted = logits.astype(np.float64) - logits.max()
+    logarithms: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum())
+    return logarithms.astype(np.float32)
 
 
 def _failure_raise(error: BaseException | None) -> None:

@@ -66,8 +66,12 @@ class ChatEngine(Protocol):
         """
         ...
 
-    def token_text(self, token_id: int) -> str:
-        """What a token stands for; half a character shows as U+FFFD."""
+    def token_bytes(self, token_id: int) -> bytes:
+        """The UTF-8 that a token stands for, perhaps half a character."""
+        ...
+
+    def token_hidden(self, token_id: int) -> bool:
+        """Whether a token frames the conversation and is never part of an answer's text."""
         ...
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import re
 import tomllib
 import zlib
@@ -20,11 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inference.chat import (
+    NO_OPTIONS,
     ChatChunk,
     ChatMessage,
+    ChatOptions,
     EngineHealth,
     EngineState,
     GenerationParameters,
+    Priority,
+    ToolCall,
     Usage,
 )
 from inference.engines.protocol import Prompt
@@ -71,6 +76,8 @@ class ScriptedReply:
         endless: repeat ``text`` until ``max_tokens``.
         times: how often this reply is used; ``None`` is always.
         deaf: a cancelled request goes on all the same, as a hung native call would (server only).
+        reasoning: what the client is shown to have thought before the text (client only).
+        tool_calls: the calls that the client's last chunk has (client only).
     """
 
     text: AnswerText = ""
@@ -84,6 +91,8 @@ class ScriptedReply:
     endless: bool = False
     times: int | None = None
     deaf: bool = False
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
     def matches(self, messages: Sequence[ChatMessage]) -> bool:
         if self.where == "prompt":
@@ -133,6 +142,9 @@ class ScriptedRequest:
     messages: tuple[ChatMessage, ...]
     parameters: GenerationParameters
     timeout: float
+    options: ChatOptions = NO_OPTIONS
+    priority: Priority = Priority.ANSWER
+    conversation: str = ""
 
 
 @dataclass(slots=True)
@@ -195,15 +207,14 @@ class ScriptedChatClient:
         parameters: GenerationParameters,
         *,
         timeout: float,  # noqa: ASYNC109 (the time left of a deadline that the caller keeps)
+        options: ChatOptions = NO_OPTIONS,
+        priority: Priority = Priority.ANSWER,
+        conversation: str = "",
     ) -> AsyncGenerator[ChatChunk, None]:
         """See ``ChatClient.stream``; ``timeout`` bounds each wait with the time left."""
-        async with self._started:
-            self.requests.append(ScriptedRequest(tuple(messages), parameters, timeout))
-            self._started.notify_all()
-        if self.state == "loading":
-            raise EngineStarting("The scripted engine is loading.")
-        if self.state == "stopped":
-            raise EngineDown("The scripted engine is stopped.")
+        await self._request_note(
+            ScriptedRequest(tuple(messages), parameters, timeout, options, priority, conversation)
+        )
         reply = self.script.reply_take(messages)
         deadline = asyncio.get_running_loop().time() + timeout
         finished = False
@@ -226,6 +237,43 @@ class ScriptedChatClient:
             self.running -= 1
             self.cancelled += not finished
 
+    async def next_logprobs(
+        self,
+        messages: Sequence[ChatMessage],
+        candidates: Sequence[str],
+        *,
+        timeout: float,  # noqa: ASYNC109 (as in ``stream``)
+        priority: Priority = Priority.LABEL,
+    ) -> dict[str, float]:
+        """Nine tenths for the candidate that the reply begins with, the rest shared equally."""
+        parameters = GenerationParameters(max_tokens=1)
+        await self._request_note(
+            ScriptedRequest(tuple(messages), parameters, timeout, priority=priority)
+        )
+        reply = self.script.reply_take(messages)
+        if reply.error is not None:
+            raise reply.error
+        text = "".join(reply.pieces(messages))
+        other = math.log(0.1 / max(len(candidates) - 1, 1))
+        return {
+            candidate: math.log(0.9) if text.startswith(candidate) else other
+            for candidate in candidates
+        }
+
+    async def _request_note(self, request: ScriptedRequest) -> None:
+        """Remember a request.
+
+        Raises:
+            EngineStarting, EngineDown: the test has set such a ``state``.
+        """
+        async with self._started:
+            self.requests.append(request)
+            self._started.notify_all()
+        if self.state == "loading":
+            raise EngineStarting("The scripted engine is loading.")
+        if self.state == "stopped":
+            raise EngineDown("The scripted engine is stopped.")
+
     async def health(self) -> EngineHealth:
         """The ``state`` that the test has set."""
         return EngineHealth(state=self.state, models=("scripted",))
@@ -243,6 +291,7 @@ class ScriptedEngine:
 
     def __init__(self, script: Script) -> None:
         self._script = script
+        self._pieces: dict[int, str] = {}
 
     @property
     def context_length(self) -> int:
@@ -255,13 +304,22 @@ class ScriptedEngine:
     def text_encode(self, text: str) -> Sequence[int]:
         """One id for two characters, the same one for the same two."""
         return [
-            token_id_of(text[start : start + _TOKEN_CHARACTERS])
+            self._token_id(text[start : start + _TOKEN_CHARACTERS])
             for start in range(0, len(text), _TOKEN_CHARACTERS)
         ]
 
-    def token_text(self, token_id: int) -> str:
-        """Ids are checksums, so the text behind one is not known."""
-        return f"<{token_id}>"
+    def _token_id(self, piece: str) -> int:
+        token_id = token_id_of(piece)
+        self._pieces[token_id] = piece
+        return token_id
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Ids are checksums, so only the text behind those that were made here is known."""
+        return self._pieces.get(token_id, f"<{token_id}>").encode()
+
+    def token_hidden(self, token_id: int) -> bool:
+        """The script knows no control tokens."""
+        return False
 
     async def score(
         self, prompts: Sequence[Prompt], candidates: Sequence[int] | None
@@ -276,7 +334,7 @@ class ScriptedEngine:
             if reply.stall_after is not None:
                 await asyncio.Event().wait()
             first = next(iter(reply.pieces(prompt.messages)), "")
-            row[token_id_of(first)] = np.log(0.9)
+            row[self._token_id(first)] = np.log(0.9)
         return table if candidates is None else table[:, list(candidates)]
 
     async def generate(
@@ -318,9 +376,11 @@ async def reply_play(
     """
     prompt_tokens = tokens_count(messages)
     count = 0
-    finish_reason = "stop"
+    finish_reason = "tool_calls" if reply.tool_calls else "stop"
     async with _waiting(deadline):
         await sleep(reply.first_delay)
+    if reply.reasoning:
+        yield ChatChunk("", reasoning=reply.reasoning)
     for piece in reply.pieces(messages):
         await _turn_take(reply, count, released, deadline)
         if count >= parameters.max_tokens:
@@ -333,7 +393,8 @@ async def reply_play(
         yield ChatChunk(text=piece)
     else:
         await _turn_take(reply, count, released, deadline)
-    yield ChatChunk(text="", finish_reason=finish_reason, usage=Usage(prompt_tokens, count))
+    usage = Usage(prompt_tokens, count)
+    yield ChatChunk("", finish_reason, usage, tool_calls=reply.tool_calls)
 
 
 async def _turn_take(

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from inference.engines.tuning import TUNING, TUNING_PART
 from inference.errors import WeightsError
 
 MANIFEST: Final = "manifest.json"
@@ -84,7 +85,7 @@ def file_sha256(path: Path) -> str:
 
 
 def files_record(path: Path) -> dict[str, FileRecord]:
-    """Hash every file of the directory ``path``, manifest and stamp left out."""
+    """Hash every file of the directory ``path``, manifest, stamp and tuning left out."""
     names = sorted(_names(path))
     with ThreadPoolExecutor(max_workers=2) as pool:  # hashlib releases the lock of the interpreter
         hashes = list(pool.map(lambda name: file_sha256(path / name), names))
@@ -208,7 +209,7 @@ def _states(path: Path, manifest: Manifest) -> dict[str, list[int]]:
 
 
 def _names(path: Path) -> set[str]:
-    return {entry.name for entry in os.scandir(path)} - {MANIFEST, STAMP}
+    return {entry.name for entry in os.scandir(path)} - {MANIFEST, STAMP, TUNING, TUNING_PART}
 
 
 def _names_check(path: Path, manifest: Manifest) -> None:
