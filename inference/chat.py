@@ -107,13 +107,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """Who answered, for provenance: the model as its server calls it, and the server's host and
+    port; no host for the built-in engine on this machine."""
+
+    model: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatChunk:
     """A piece of a streamed answer.
 
     ``text`` is new text since the last chunk (whole characters only), ``reasoning`` new text of
     what the model thinks before it answers, ``tool_calls`` are whole calls. The last chunk has a
     ``finish_reason`` (``stop``, ``length``, ``tool_calls`` or ``cancelled``) and, if the engine
-    tells, ``usage``.
+    tells, ``usage``. Clients of servers say in ``engine`` who made it.
     """
 
     text: str
@@ -121,6 +130,7 @@ class ChatChunk:
     usage: Usage | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    engine: EngineIdentity | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import importlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from inference.chat import (
     ChatMessage,
     ChatOptions,
     EngineHealth,
+    EngineIdentity,
     GenerationParameters,
     Priority,
     Usage,
@@ -31,6 +32,7 @@ from inference.errors import (
     EngineOverloaded,
     EngineStarting,
     EngineTimeout,
+    EngineUnreachable,
     RequestInvalid,
 )
 from inference.wire import (
@@ -82,6 +84,7 @@ class _Connection:
 
     def __init__(self, base_url: str, api_key: str) -> None:
         self.root = base_url.rstrip("/").removesuffix("/v1")
+        self.host = urlsplit(base_url).netloc.rpartition("@")[2]
         self._api_key = api_key or "EMPTY"
         self._http: httpx2.AsyncClient | None = None
         self._client: openai.AsyncOpenAI | None = None
@@ -127,6 +130,8 @@ class _Connection:
                 headers={"Authorization": f"Bearer {self._api_key}"},
                 timeout=_HEALTH_SECONDS,
             )
+        except httpx2.ConnectError as error:
+            raise EngineUnreachable(f"No engine listens at {self.root}.") from error
         except httpx2.HTTPError as error:
             raise EngineDown(f"No engine answers at {self.root}.") from error
 
@@ -142,6 +147,8 @@ class _Connection:
                 raise EngineDown(f"The engine at {self.root} does not answer.") from error
             raise EngineTimeout("The engine did not answer in time.") from error
         except (package.APIConnectionError, http.HTTPError, json.JSONDecodeError) as error:
+            if isinstance(error.__cause__, http.ConnectError):
+                raise EngineUnreachable(f"No engine listens at {self.root}.") from error
             raise EngineDown(f"The engine at {self.root} does not answer.") from error
         except package.APIError as error:
             status = getattr(error, "status_code", 0)
@@ -176,12 +183,23 @@ def _sentence(error: openai.APIError) -> str:
 class OpenAIChatClient:
     """A ``ChatClient`` for the chat model ``model`` at ``base_url`` (with or without ``/v1``).
 
-    An empty ``model`` means the first chat model that the server names.
+    An empty ``model`` means the first chat model that the server names. ``body`` has fields to
+    add to each request, ``omit`` names those to leave out, for servers with habits of their own.
     """
 
-    def __init__(self, base_url: str, model: str = "", api_key: str = "") -> None:
+    def __init__(
+        self,
+        base_url: str,
+        model: str = "",
+        api_key: str = "",
+        *,
+        body: Mapping[str, Any] | None = None,
+        omit: Sequence[str] = (),
+    ) -> None:
         self._connection = _Connection(base_url, api_key)
         self._model = model
+        self._body = dict(body or {})
+        self._omit = frozenset(omit)
 
     async def stream(
         self,
@@ -197,14 +215,17 @@ class OpenAIChatClient:
         async with self._connection.errors_mapped():
             async with asyncio.timeout_at(deadline):
                 client = await self._connection.client()
+                request = await self._request(messages, parameters, options)
+                if "stream_options" not in self._omit:
+                    request["stream_options"] = {"include_usage": True}
                 response = await client.chat.completions.create(
-                    **await self._request(messages, parameters, options),
+                    **request,
                     stream=True,
-                    stream_options={"include_usage": True},
                     extra_headers=_hint_headers(timeout, priority, conversation),
                 )
             try:
-                async for chunk in _chunks(response, deadline):
+                asked = EngineIdentity(request["model"], self._connection.host)
+                async for chunk in _chunks(response, deadline, asked):
                     yield chunk
             finally:
                 # Closing the connection is what tells the server to stop.
@@ -282,6 +303,10 @@ class OpenAIChatClient:
         request["extra_body"].update(extra)
         request["model"] = self._model or await self._model_first()
         request["messages"] = [message_row(message) for message in messages]
+        request["extra_body"].update(self._body)
+        for name in self._omit:
+            request.pop(name, None)
+            request["extra_body"].pop(name, None)
         return request
 
     async def _model_first(self) -> str:
@@ -293,17 +318,23 @@ class OpenAIChatClient:
 
     async def _models(self) -> tuple[str, ...]:
         answer = await self._connection.get("/v1/models")
+        if self._model and answer.status_code in (404, 405):  # it lives, but lists no models
+            return (self._model,)
         if answer.status_code != 200:
             raise EngineDown(f"The engine answers {answer.status_code} to a request for models.")
         return tuple(str(row.get("id")) for row in _json(answer).get("data", []))
 
 
 async def _chunks(
-    response: openai.AsyncStream[Any], deadline: float
+    response: openai.AsyncStream[Any], deadline: float, asked: EngineIdentity
 ) -> AsyncGenerator[ChatChunk, None]:
-    """A streamed answer; the last chunk has the finish reason, the calls, and usage if told."""
+    """A streamed answer; the last chunk has the finish reason, the calls, and usage if told.
+
+    The server may tell another name of the model than it was ``asked`` for.
+    """
     finish_reason: str | None = None
     usage: Usage | None = None
+    engine = asked
     calls = CallDeltas()
     rows = aiter(response)
     while True:
@@ -311,6 +342,7 @@ async def _chunks(
             row = await anext(rows, None)
         if row is None:
             break
+        engine = EngineIdentity(row.model or asked.model, asked.host)
         if row.usage is not None:
             usage = _usage(row.usage)
         for choice in row.choices[:1]:
@@ -318,10 +350,10 @@ async def _chunks(
             calls.feed(choice.delta.tool_calls)
             text, reasoning = choice.delta.content or "", delta_reasoning(choice.delta)
             if text or reasoning:
-                yield ChatChunk(text, reasoning=reasoning)
+                yield ChatChunk(text, reasoning=reasoning, engine=engine)
     if finish_reason is None:
         raise EngineDown("The engine broke off in the middle of its answer.")
-    yield ChatChunk("", finish_reason, usage, tool_calls=calls.calls())
+    yield ChatChunk("", finish_reason, usage, tool_calls=calls.calls(), engine=engine)
 
 
 def _usage(row: Any) -> Usage:

@@ -21,6 +21,10 @@ class EngineDown(EngineError):
     """No engine answers at the address, or it broke off mid-answer."""
 
 
+class EngineUnreachable(EngineDown):
+    """Nobody listens at the engine's address: it is stopped, or just being started again."""
+
+
 class EngineOverloaded(EngineError):
     """The engine refused the request: the queue is full or the wait would pass the deadline."""
 
