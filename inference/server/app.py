@@ -23,10 +23,10 @@ from inference.server.errors import (
     ApiError,
     api_error_answer,
     engine_error_answer,
-    unsupported_answer,
+    refused_answer,
 )
 from inference.server.requests import body_parse, seconds_left, service_of
-from inference.server.schemas import EmbeddingRequest, TokenizeRequest, UnsupportedParameter
+from inference.server.schemas import EmbeddingRequest, ParameterRefused, TokenizeRequest
 from inference.server.service import InferenceService
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def application_make(service: InferenceService, *, api_key: str = "") -> Starlet
         exception_handlers={
             ApiError: api_error_answer,
             EngineError: engine_error_answer,
-            UnsupportedParameter: unsupported_answer,
+            ParameterRefused: refused_answer,
             HTTPException: _http_error_answer,
             Exception: _bug_answer,
         },

@@ -17,7 +17,7 @@ from inference.errors import (
     EngineTimeout,
     RequestInvalid,
 )
-from inference.server.schemas import UnsupportedParameter
+from inference.server.schemas import ParameterRefused
 
 
 @dataclass(eq=False)
@@ -96,6 +96,6 @@ async def engine_error_answer(_: Request, error: Exception) -> Response:
     return engine_error(error).response()
 
 
-async def unsupported_answer(_: Request, error: Exception) -> Response:
-    assert isinstance(error, UnsupportedParameter)  # noqa: S101
+async def refused_answer(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ParameterRefused)  # noqa: S101
     return ApiError(400, str(error), "unsupported_parameter", error.name).response()

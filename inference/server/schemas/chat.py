@@ -1,21 +1,19 @@
-"""What clients may send: the OpenAI API, as far as this server can honour it.
-
-Unknown fields are ignored, because clients send many harmless ones. A known field that would
-change the answer and cannot be honoured is refused by name, unless it has its neutral value.
-"""
+"""Body of ``POST /v1/chat/completions``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator, model_validator
+from pydantic import Field, StrictStr, field_validator, model_validator
 
-from inference.chat import ChatMessage, GenerationParameters, Role
+from inference.chat import GenerationParameters
+from inference.server.schemas.base import Body, ParameterRefused, UnsupportedParameter
+from inference.server.schemas.messages import Messages
+from inference.wire import TOP_LOGPROBS_MOST
 
-MAX_MESSAGES = 256
 MAX_STOPS = 16
-MAX_EMBEDDING_INPUTS = 256
+MAX_CANDIDATES = 256
 # When a client names no limit, an answer must still end some day.
 DEFAULT_MAX_TOKENS = 1024
 
@@ -26,8 +24,6 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
     "best_of": (None, 1),
     "logit_bias": (None, {}),
-    "logprobs": (None, False),
-    "top_logprobs": (None, 0),
     "tools": (None, []),
     "tool_choice": (None, "none", "auto"),
     "functions": (None, []),
@@ -44,32 +40,6 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "structured_outputs": (None,),
     "prompt_logprobs": (None, 0),
 }
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class TextPart(Body):
-    type: Literal["text"]
-    text: StrictStr
-
-
-class Message(Body):
-    """``content`` is a text or a list of text parts; a developer is a system."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: StrictStr | Annotated[list[TextPart], Field(max_length=64)] | None = None
-
-    def message(self) -> ChatMessage:
-        role: Role = "system" if self.role == "developer" else self.role
-        content = self.content or ""
-        if not isinstance(content, str):
-            content = "\n".join(part.text for part in content)
-        return ChatMessage(role, content)
-
-
-Messages = Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
 
 
 class StreamOptions(Body):
@@ -99,6 +69,15 @@ class ChatCompletionRequest(Body):
         | None
     ) = None
     seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=TOP_LOGPROBS_MOST)] | None = None
+    logprob_candidates: (
+        Annotated[
+            list[Annotated[StrictStr, Field(min_length=1, max_length=256)]],
+            Field(min_length=1, max_length=MAX_CANDIDATES),
+        ]
+        | None
+    ) = None
 
     @model_validator(mode="before")
     @classmethod
@@ -120,6 +99,19 @@ class ChatCompletionRequest(Body):
             raise ValueError("a stop string must not be empty")
         return value
 
+    @model_validator(mode="after")
+    def logprobs_check(self) -> ChatCompletionRequest:
+        """Probabilities are told of the first token alone."""
+        if not self.logprobs:
+            for name in ("top_logprobs", "logprob_candidates"):
+                if getattr(self, name):
+                    raise ParameterRefused(name, f"{name} needs logprobs.")
+        elif (self.max_completion_tokens or self.max_tokens) != 1:
+            raise ParameterRefused(
+                "logprobs", "This server honours logprobs only together with max_tokens 1."
+            )
+        return self
+
     def parameters(self) -> GenerationParameters:
         """How to decode; a missing ``max_tokens`` is given the server's default."""
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -133,48 +125,11 @@ class ChatCompletionRequest(Body):
         )
 
     @property
+    def with_usage(self) -> bool:
+        """Whether a stream ends with token counts."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
     def limited(self) -> bool:
         """Whether the client itself says how long the answer may be."""
         return (self.max_completion_tokens or self.max_tokens) is not None
-
-
-class EmbeddingRequest(Body):
-    """Body of ``POST /v1/embeddings``; ``input_type`` chooses the model's prefix."""
-
-    model: StrictStr
-    input: (
-        Annotated[StrictStr, Field(min_length=1)]
-        | Annotated[
-            list[Annotated[StrictStr, Field(min_length=1)]],
-            Field(min_length=1, max_length=MAX_EMBEDDING_INPUTS),
-        ]
-    )
-    encoding_format: Literal["float", "base64"] = "float"
-    input_type: Literal["query", "passage"] = "query"
-    dimensions: Annotated[int, Field(ge=1)] | None = None
-
-    @property
-    def texts(self) -> list[str]:
-        return [self.input] if isinstance(self.input, str) else self.input
-
-
-class TokenizeRequest(Body):
-    """Body of ``POST /tokenize``: either a prompt or messages."""
-
-    model: StrictStr | None = None
-    prompt: StrictStr | None = None
-    messages: Messages | None = None
-
-    @model_validator(mode="after")
-    def either_check(self) -> TokenizeRequest:
-        if (self.prompt is None) == (self.messages is None):
-            raise ValueError("give either prompt or messages")
-        return self
-
-
-class UnsupportedParameter(Exception):
-    """A parameter that the engine cannot honour; ``name`` is its name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"This server cannot honour the parameter {name}: leave it out.")
-        self.name = name
