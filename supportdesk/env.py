@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from inference.backends.specs import BackendsInvalid, BackendSpec, backends_parse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -88,6 +91,34 @@ def probability(name: str) -> float | None:
         ) from error
     _bounds_check(name, number, 0.0, 1.0)
     return number
+
+
+def choice(name: str, default: str, choices: Mapping[str, str]) -> str:
+    """One of several words; ``choices`` gives what each accepted word means."""
+    value = os.environ.get(name, "").strip().lower() or default
+    try:
+        return choices[value]
+    except KeyError:
+        known = ", ".join(dict.fromkeys(choices.values()))
+        raise ImproperlyConfigured(f"{name} must be one of {known}, not {value!r}.") from None
+
+
+def redis_url(name: str) -> str:
+    """The address of a Redis server; empty for none."""
+    value = text(name).strip()
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured(
+            f"{name} must begin with redis://, rediss:// or unix://, unlike {value.partition(':')[0]!r}."
+        )
+    return value
+
+
+def engines(name: str) -> tuple[BackendSpec, ...]:
+    """The remote engines that ``name`` (or the file that ``NAME_FILE`` names) lists."""
+    try:
+        return backends_parse(text(name))
+    except BackendsInvalid as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}.") from error
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -102,6 +102,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         f"PRAGMA max_page_count={env.integer('SQLITE_MAX_PAGES', 0, least=0, most=2**32 - 2)};",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# What several web processes share; none: each keeps its own in memory.
+REDIS_URL = env.redis_url("REDIS_URL")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels.layers.InMemoryChannelLayer",
@@ -161,6 +163,19 @@ EMBEDDING_MODEL = env.text("SUPPORTDESK_EMBEDDING", "multilingual-e5-small")
 ENGINE_URL = env.text("SUPPORTDESK_ENGINE_URL", "")
 ENCODER_URL = env.text("SUPPORTDESK_ENCODER_URL", "")
 ENGINE_API_KEY = env.text("SUPPORTDESK_ENGINE_API_KEY", "")
+# Other OpenAI-compatible servers, and whether the built-in engine is asked before or after them, or
+# not run at all (docs/remote-engines.md).
+ENGINES = env.engines("SUPPORTDESK_ENGINES")
+LOCAL_ENGINE = env.choice(
+    "SUPPORTDESK_LOCAL_ENGINE",
+    "first",
+    {"first": "first", "last": "last", "off": "off", "1": "first", "0": "off"},
+)
+# An engine that failed so often within so many seconds is left alone; it is asked for its health,
+# and tried again, every so many seconds.
+BREAKER_FAILURES = env.integer("SUPPORTDESK_BREAKER_FAILURES", 3, least=1, most=1000)
+BREAKER_SECONDS = env.seconds("SUPPORTDESK_BREAKER_SECONDS", 60.0, least=0.05)
+PROBE_SECONDS = env.seconds("SUPPORTDESK_PROBE_SECONDS", 30.0, least=0.05)
 # Names that clients may use for the model, for example "Qwen1.5-1.8B-Chat-GPTQ-Int4".
 MODEL_ALIASES = env.words("SUPPORTDESK_MODEL_ALIASES", "")
 # /v1 on the web port: its key, and whether it is open without one (loopback only).
