@@ -15,7 +15,7 @@ import numpy as np
 from inference.chat import ChatChunk, ChatMessage, GenerationParameters, Usage
 from inference.engines.chat_template import ChatTemplate
 from inference.engines.detokenization import Detokenizer, token_bytes
-from inference.engines.protocol import Prompt
+from inference.engines.protocol import PLAIN_PROMPT, Prompt, PromptOptions
 from inference.engines.stop_strings import StopStrings
 from inference.errors import EngineDown, RequestInvalid, WeightsError
 
@@ -78,8 +78,19 @@ class GeneratorEngine:
     def context_length(self) -> int:
         return self._context_length
 
-    def prompt_encode(self, messages: Sequence[ChatMessage]) -> Prompt:
-        return Prompt(tuple(messages), tuple(self._template.encode(messages)))
+    @property
+    def thinks(self) -> bool:
+        return self._template.thinks
+
+    @property
+    def calls_tools(self) -> bool:
+        return self._template.calls_tools
+
+    def prompt_encode(
+        self, messages: Sequence[ChatMessage], options: PromptOptions = PLAIN_PROMPT
+    ) -> Prompt:
+        token_ids = self._template.encode(messages, options)
+        return Prompt(tuple(messages), tuple(token_ids), options)
 
     def text_encode(self, text: str) -> Sequence[int]:
         return self._template.text_encode(text)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from inference.chat import ChatChunk, ChatMessage, GenerationParameters
+from inference.chat import ChatChunk, ChatMessage, GenerationParameters, Tool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,11 +16,42 @@ EmbeddingKind = Literal["query", "passage"]
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """Text that an answer begins with; only what the server itself wrote is ``trusted``.
+
+    Control tokens in trusted text count as such, in other text they are encoded letter by letter.
+    """
+
+    text: str
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptOptions:
+    """What a prompt says besides its messages.
+
+    Attributes:
+        tools: the functions that the model is told of.
+        thinking: let a template that knows how ask for reasoning before the answer.
+        opening: how the answer begins; the model goes on from there.
+    """
+
+    tools: tuple[Tool, ...] = ()
+    thinking: bool = False
+    opening: tuple[Opening, ...] = ()
+
+
+PLAIN_PROMPT = PromptOptions()
+"""Just the messages."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered prompt: the messages it was made of and the token ids that the model gets."""
+    """A rendered prompt: what it was made of and the token ids that the model gets."""
 
     messages: tuple[ChatMessage, ...]
     token_ids: tuple[int, ...]
+    options: PromptOptions = PLAIN_PROMPT
 
 
 class ChatEngine(Protocol):
@@ -31,8 +62,24 @@ class ChatEngine(Protocol):
         """Tokens that prompt and answer may have together."""
         ...
 
-    def prompt_encode(self, messages: Sequence[ChatMessage]) -> Prompt:
-        """Render the chat template and encode it; may take milliseconds, so use a thread."""
+    @property
+    def thinks(self) -> bool:
+        """Whether the model's template can ask for reasoning before the answer."""
+        ...
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the model's template tells it of tools."""
+        ...
+
+    def prompt_encode(
+        self, messages: Sequence[ChatMessage], options: PromptOptions = PLAIN_PROMPT
+    ) -> Prompt:
+        """Render the chat template and encode it; may take milliseconds, so use a thread.
+
+        Raises:
+            RequestInvalid: the template cannot express these messages or tools.
+        """
         ...
 
     def text_encode(self, text: str) -> Sequence[int]:

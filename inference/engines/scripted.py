@@ -32,7 +32,7 @@ from inference.chat import (
     ToolCall,
     Usage,
 )
-from inference.engines.protocol import Prompt
+from inference.engines.protocol import PLAIN_PROMPT, Prompt, PromptOptions
 from inference.errors import (
     EngineDown,
     EngineError,
@@ -119,6 +119,7 @@ class Script:
     replies: list[ScriptedReply] = field(default_factory=list)
     load_seconds: float = 0.0
     context_length: int = 4096
+    thinks: bool = False
     used: dict[int, int] = field(default_factory=dict)
 
     def reply_take(self, messages: Sequence[ChatMessage]) -> ScriptedReply:
@@ -297,9 +298,21 @@ class ScriptedEngine:
     def context_length(self) -> int:
         return self._script.context_length
 
-    def prompt_encode(self, messages: Sequence[ChatMessage]) -> Prompt:
+    @property
+    def thinks(self) -> bool:
+        return self._script.thinks
+
+    @property
+    def calls_tools(self) -> bool:
+        return True
+
+    def prompt_encode(
+        self, messages: Sequence[ChatMessage], options: PromptOptions = PLAIN_PROMPT
+    ) -> Prompt:
         """Token ids are just counted up; see ``tokens_count``."""
-        return Prompt(tuple(messages), tuple(range(tokens_count(messages))))
+        opening = sum(len(part.text) for part in options.opening)
+        count = tokens_count(messages) + -(-opening // _TOKEN_CHARACTERS)
+        return Prompt(tuple(messages), tuple(range(count)), options)
 
     def text_encode(self, text: str) -> Sequence[int]:
         """One id for two characters, the same one for the same two."""
