@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import knowledge.models
+import knowledge.models.sites
 from django.conf import settings
 from django.db import migrations, models
 
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text='Shown to customers.', max_length=120, verbose_name='name')),
-                ('key', models.CharField(default=knowledge.models._site_key, help_text="Stands in the widget's script tag. It is public.", max_length=64, unique=True, verbose_name='site key')),
+                ('key', models.CharField(default=knowledge.models.sites._site_key, help_text="Stands in the widget's script tag. It is public.", max_length=64, unique=True, verbose_name='site key')),
                 ('allowed_origins', models.TextField(blank=True, help_text='The addresses that may show the widget, one a line, with scheme and port, for example https://shop.example. Nothing else may connect.', verbose_name='allowed origins')),
                 ('language', models.CharField(choices=[('zh-hans', 'Chinese (simplified)'), ('en', 'English')], default='zh-hans', max_length=16, verbose_name='language')),
                 ('region', models.CharField(blank=True, help_text="Used as the customer's region when nothing better is known.", max_length=80, verbose_name='region')),

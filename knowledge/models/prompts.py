@@ -1,0 +1,123 @@
+"""Prompt templates and their versions."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MaxLengthValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from knowledge.models.languages import Language
+from knowledge.models.sites import Site
+
+
+class PromptTemplate(models.Model):
+    """A prompt that admins keep, in one language, with versions."""
+
+    class PromptRole(models.TextChoices):
+        ANSWER = "answer", _("Answer from the knowledge")
+        REWRITE = "rewrite", _("Rewrite a follow-up question")
+
+    site = models.ForeignKey(
+        Site,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="prompt_templates",
+        verbose_name=_("site"),
+        help_text=_("Empty: for every site that has none of its own."),
+    )
+    role = models.CharField(_("role"), max_length=32, choices=PromptRole.choices)
+    language = models.CharField(_("language"), max_length=16, choices=Language.choices)
+    name = models.CharField(_("name"), max_length=120)
+
+    class Meta:
+        verbose_name = _("prompt template")
+        verbose_name_plural = _("prompt templates")
+        ordering = ["role", "language", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "role", "language"],
+                name="prompt_once_per_site_role_language",
+            ),
+            # Templates of every site have no site, and SQLite takes two NULLs for different.
+            models.UniqueConstraint(
+                fields=["role", "language"],
+                condition=models.Q(site=None),
+                name="prompt_once_per_role_language",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PromptVersion(models.Model):
+    """One version of a prompt template; at most one of a template is published."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        PUBLISHED = "published", _("Published")
+        RETIRED = "retired", _("Retired")
+
+    template = models.ForeignKey(
+        PromptTemplate,
+        on_delete=models.CASCADE,
+        related_name="versions",
+        verbose_name=_("template"),
+    )
+    number = models.PositiveIntegerField(_("version"), editable=False)
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.DRAFT, editable=False
+    )
+    system = models.TextField(
+        _("instructions"),
+        max_length=8000,
+        validators=[MaxLengthValidator(8000)],
+        help_text=_(
+            "Fixed instructions (Jinja2). Keep what changes from question to question below."
+        ),
+    )
+    user = models.TextField(
+        _("message"),
+        max_length=8000,
+        validators=[MaxLengthValidator(8000)],
+        help_text=_(
+            "Jinja2 with passages, history, question, current_time, user_region, shop_name."
+        ),
+    )
+    max_tokens = models.PositiveIntegerField(
+        _("most tokens"), default=160, validators=[MinValueValidator(1)]
+    )
+    temperature = models.FloatField(_("temperature"), default=0.0)
+    top_p = models.FloatField(_("top-p"), default=1.0)
+    repetition_penalty = models.FloatField(_("repetition penalty"), default=1.0)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    published_at = models.DateTimeField(_("published"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("prompt version")
+        verbose_name_plural = _("prompt versions")
+        ordering = ["template", "-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["template", "number"], name="prompt_version_number_once"
+            ),
+            models.UniqueConstraint(
+                fields=["template"],
+                condition=models.Q(status="published"),
+                name="prompt_version_one_published",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} v{self.number}"

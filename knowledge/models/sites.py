@@ -1,0 +1,87 @@
+"""A shop's website."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from knowledge.models.languages import Language
+
+
+def _site_key() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class Site(models.Model):
+    """A shop's website that carries the widget."""
+
+    name = models.CharField(_("name"), max_length=120, help_text=_("Shown to customers."))
+    key = models.CharField(
+        _("site key"),
+        max_length=64,
+        unique=True,
+        default=_site_key,
+        help_text=_("Stands in the widget's script tag. It is public."),
+    )
+    allowed_origins = models.TextField(
+        _("allowed origins"),
+        blank=True,
+        help_text=_(
+            "The addresses that may show the widget, one a line, with scheme and port, "
+            "for example https://shop.example. Nothing else may connect."
+        ),
+    )
+    language = models.CharField(
+        _("language"), max_length=16, choices=Language.choices, default=Language.ZH_HANS
+    )
+    region = models.CharField(
+        _("region"),
+        max_length=80,
+        blank=True,
+        help_text=_("Used as the customer's region when nothing better is known."),
+    )
+    identity_secret = models.CharField(
+        _("identity secret"),
+        max_length=128,
+        blank=True,
+        help_text=_(
+            "Signs the identity tokens (HS256) of customers who are logged in to the shop."
+        ),
+    )
+    identity_secret_previous = models.CharField(
+        _("previous identity secret"),
+        max_length=128,
+        blank=True,
+        help_text=_("Still accepted, so that the secret can be changed without a gap."),
+    )
+    welcome_zh = models.CharField(_("welcome text (Chinese)"), max_length=300, blank=True)
+    welcome_en = models.CharField(_("welcome text (English)"), max_length=300, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_demo = models.BooleanField(_("demo"), default=False, editable=False)
+    knowledge_revision = models.PositiveBigIntegerField(
+        _("knowledge revision"),
+        default=0,
+        editable=False,
+        help_text="Grows with every change of entries and phrasings (knowledge/revisions.py).",
+    )
+    wording_revision = models.PositiveBigIntegerField(
+        default=0,
+        editable=False,
+        help_text="Grows with every change of rules and prompts (knowledge/revisions.py).",
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("site")
+        verbose_name_plural = _("sites")
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def origins(self) -> list[str]:
+        """The allowed origins as a list, without blank lines."""
+        return [line.strip() for line in self.allowed_origins.splitlines() if line.strip()]
