@@ -19,6 +19,7 @@ from conversations.switchboard import POLL_SECONDS, Switchboard
 
 if TYPE_CHECKING:
     from conversations.engines import Engines
+    from conversations.services.messages import Receipt
 
 SENDS_MOST = 10
 SENDS_SECONDS = 10.0
@@ -82,10 +83,15 @@ class Desk:
                 await task
         await self.engines.aclose()
 
-    def message_accepted(self, conversation_id: UUID) -> None:
-        """A message with its turn was stored: show it and work on it."""
+    async def message_accepted(self, conversation_id: UUID, *, text: str, receipt: Receipt) -> None:
+        """A message was stored: show it, and work on its turn."""
         self.switchboard.wake(conversation_id)
-        self.runner.wake()
+        if receipt.turn_id is not None:
+            self.engines.anticipate(text)
+        if receipt.claimed is not None:
+            await self.runner.take(receipt.claimed)
+        elif receipt.turn_id is not None:
+            self.runner.wake()
 
     async def _warm(self) -> None:
         with contextlib.suppress(ConversationError):  # the first question does it then

@@ -54,6 +54,10 @@ class SiteKnowledge:
         except (OperationalError, InterfaceError) as error:
             raise Unavailable from error
 
+    def anticipate(self, *, text: str) -> None:
+        """Have the encoder begin with a text that is about to be asked for."""
+        self._retriever.anticipate(text)
+
     async def refresh(self, *, site_id: int) -> None:
         """Index a site, so that its first question need not wait for it."""
         await self._retriever.refresh(site_id)
@@ -75,6 +79,11 @@ class Engines:
     chat: ChatClient
     encoder: EmbeddingClient | None = None
     knowledge: SiteKnowledge | None = None
+
+    def anticipate(self, text: str) -> None:
+        """A question with this text is about to climb the ladder."""
+        if self.knowledge is not None:
+            self.knowledge.anticipate(text=text)
 
     async def warm(self) -> None:
         """Make connections and indexes before the first question needs them; best effort."""

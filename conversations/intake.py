@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.conf import settings
 
@@ -11,7 +13,7 @@ from conversations.errors import BadFrame, ConversationError, RateLimited
 from conversations.frames import Cancel, Frame, Hello, Ping, Rate, RequestHuman, Send
 from conversations.lanes import WRITES
 from conversations.services.handoff import human_request
-from conversations.services.messages import message_receive
+from conversations.services.messages import Receipt, message_receive
 from conversations.services.ratings import answer_rate
 from conversations.services.turns import turn_cancel
 from conversations.tokens import Session
@@ -76,21 +78,32 @@ async def message_take(frame: Send, *, session: Session, desk: Desk) -> dict[str
         raise RateLimited(client_message_id=frame.client_message_id, retry_ms=int(1000 * wait) + 1)
     try:
         text = customer_text_clean(frame.text)
-        receipt = await WRITES.run(
-            message_receive,
-            conversation_id=session.conversation_id,
-            client_message_id=frame.client_message_id,
-            text=text,
-            language=language_of(text, settings.LANGUAGE_CODE),
+        # A task of its own: what is stored must be worked on, even when the caller hangs up.
+        receipt = await asyncio.shield(
+            asyncio.ensure_future(
+                _accept(frame.client_message_id, text, session=session, desk=desk)
+            )
         )
     except ConversationError as error:
         error.client_message_id = frame.client_message_id
         raise
-    if not receipt.duplicate:
-        desk.message_accepted(session.conversation_id)
     return {
         "type": "ack",
         "client_message_id": str(receipt.client_message_id),
         "seq": receipt.seq,
         "duplicate": receipt.duplicate,
     }
+
+
+async def _accept(client_message_id: UUID, text: str, *, session: Session, desk: Desk) -> Receipt:
+    receipt = await WRITES.run(
+        message_receive,
+        conversation_id=session.conversation_id,
+        client_message_id=client_message_id,
+        text=text,
+        language=language_of(text, settings.LANGUAGE_CODE),
+        claim=desk.runner.has_room,
+    )
+    if not receipt.duplicate:
+        await desk.message_accepted(session.conversation_id, text=text, receipt=receipt)
+    return receipt

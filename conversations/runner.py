@@ -82,6 +82,18 @@ class TurnRunner:
         """There may be a new turn."""
         self._work.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether this runner would begin with a turn at once."""
+        return bool(self._tasks) and not self._draining and len(self._running) < RUNNING_MOST
+
+    async def take(self, claimed: ClaimedTurn) -> None:
+        """Run a turn that was claimed for this runner, or give it back if it stops meanwhile."""
+        if self._draining:
+            await WRITES.run(turn_release, turn_id=claimed.id, fence=claimed.fence)
+            return
+        self._begin(claimed)
+
     def drop(self, turn_id: int) -> None:
         """Stop working on a turn that has its outcome; what it would still say is thrown away."""
         claimed = self._running.get(turn_id)
@@ -124,9 +136,12 @@ class TurnRunner:
             claimed = await WRITES.run(turn_claim)
             if claimed is None:
                 return
-            task = asyncio.create_task(self._run(claimed), name=f"turn {claimed.id}")
-            self._running[claimed.id] = (claimed, task)
-            task.add_done_callback(partial(self._left, claimed.id))
+            self._begin(claimed)
+
+    def _begin(self, claimed: ClaimedTurn) -> None:
+        task = asyncio.create_task(self._run(claimed), name=f"turn {claimed.id}")
+        self._running[claimed.id] = (claimed, task)
+        task.add_done_callback(partial(self._left, claimed.id))
 
     def _left(self, turn_id: int, _: asyncio.Task[None]) -> None:
         self._running.pop(turn_id, None)

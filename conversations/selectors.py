@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from conversations.enums import Outcome, Role, TurnState
@@ -121,38 +121,55 @@ def conversation_news(*, conversation_id: UUID, after: int) -> ConversationNews:
         NotFound
     """
     items = items_after(conversation_id=conversation_id, after=after)
-    # Read last: an older mode sent behind the items would undo what they tell.
+    if items:  # one query gave both; an older mode sent behind the items would undo what they tell
+        return ConversationNews(items, str(items[-1]["mode"]))
     return ConversationNews(items, conversation_state(conversation_id=conversation_id).mode)
+
+
+_ITEM = (
+    "seq",
+    "role",
+    "client_message_id",
+    "reply_to__client_message_id",
+    "conversation__mode",
+    "outcome",
+    "tier",
+    "reason",
+    "text",
+    "citations",
+    "created_at",
+)
 
 
 def items_after(
     *, conversation_id: UUID, after: int, limit: int = ITEMS_PAGE
 ) -> list[dict[str, object]]:
-    """Item frames with ``seq > after``, in order; one query."""
-    messages = (
+    """Item frames with ``seq > after``, in order; one query.
+
+    ``mode`` in them is that of the conversation now.
+    """
+    rows = (
         Message.objects.filter(conversation_id=conversation_id, seq__gt=after)
-        .select_related("reply_to", "conversation")
-        .order_by("seq")[:limit]
+        .order_by("seq")
+        .values_list(*_ITEM, named=True)[:limit]
     )
-    return [item_frame(message) for message in messages]
-
-
-def item_frame(message: Message) -> dict[str, object]:
-    """A message as the protocol's ``item``; ``mode`` is that of the conversation now."""
-    return {
-        "type": "item",
-        "seq": message.seq,
-        "role": message.role,
-        "client_message_id": _text(message.client_message_id),
-        "reply_to": _text(message.reply_to.client_message_id) if message.reply_to else None,
-        "mode": message.conversation.mode,
-        "outcome": message.outcome or None,
-        "tier": message.tier or None,
-        "reason": message.reason or None,
-        "text": message.text,
-        "citations": message.citations,
-        "created_at": message.created_at.isoformat(),
-    }
+    return [
+        {
+            "type": "item",
+            "seq": row.seq,
+            "role": row.role,
+            "client_message_id": _text(row.client_message_id),
+            "reply_to": _text(row.reply_to__client_message_id),
+            "mode": row.conversation__mode,
+            "outcome": row.outcome or None,
+            "tier": row.tier or None,
+            "reason": row.reason or None,
+            "text": row.text,
+            "citations": row.citations,
+            "created_at": row.created_at.isoformat(),
+        }
+        for row in rows
+    ]
 
 
 def turns_overdue(*, limit: int = 100) -> list[int]:
@@ -165,34 +182,32 @@ def turns_overdue(*, limit: int = 100) -> list[int]:
 
 
 def turn_facts(*, turn_id: int) -> TurnFacts:
-    """Everything that the ladder needs to know of a turn.
+    """Everything that the ladder needs to know of a turn; two queries.
 
     Raises:
         NotFound
     """
-    turn = (
-        Turn.objects.select_related(
-            "message", "conversation", "conversation__site", "conversation__visitor"
-        )
-        .filter(pk=turn_id)
-        .first()
-    )
+    turn = Turn.objects.filter(pk=turn_id).values_list(*_FACTS, named=True).first()
     if turn is None:
         raise NotFound
-    conversation = turn.conversation
-    merged = _merged_before(turn.message)
-    texts = (*(message.text for message in merged), turn.message.text)
-    oldest = merged[0] if merged else turn.message
+    seq, text = turn.message__seq, turn.message__text
+    said = _said_latest(turn.conversation_id) if seq > 1 else []
+    merged = _merged_before(said, seq=seq)
+    oldest = merged[0] if merged else None
     return TurnFacts(
-        conversation_id=conversation.pk,
-        site_id=conversation.site_id,
-        site_name=conversation.site.name,
-        site_language=conversation.site.language,
-        mode=conversation.mode,
-        region=conversation.visitor.region or conversation.site.region,
-        texts=texts,
-        language=turn.message.language or conversation.site.language,
-        history=_history_before(oldest),
+        conversation_id=turn.conversation_id,
+        site_id=turn.conversation__site_id,
+        site_name=turn.conversation__site__name,
+        site_language=turn.conversation__site__language,
+        mode=turn.conversation__mode,
+        region=turn.conversation__visitor__region or turn.conversation__site__region,
+        texts=(*(message.text for message in merged), text),
+        language=turn.message__language or turn.conversation__site__language,
+        history=_history_before(
+            said,
+            seq=oldest.seq if oldest else seq,
+            later=oldest.created_at if oldest else turn.message__created_at,
+        ),
     )
 
 
@@ -201,48 +216,78 @@ def database_check() -> None:
     Site.objects.exists()
 
 
-def _merged_before(message: Message) -> list[Message]:
-    """The customer's messages directly before, as far back as they were merged."""
-    earlier = (
-        Message.objects.filter(
-            conversation=message.conversation_id, role=Role.CUSTOMER, seq__lt=message.seq
-        )
-        .select_related("reply")
-        .order_by("-seq")[:20]
+class _Said(NamedTuple):
+    """A message as the history needs it."""
+
+    id: int
+    seq: int
+    role: str
+    text: str
+    reply_to_id: int | None
+    outcome: str
+    created_at: datetime
+
+
+_FACTS = (
+    "conversation_id",
+    "conversation__mode",
+    "conversation__site_id",
+    "conversation__site__name",
+    "conversation__site__language",
+    "conversation__site__region",
+    "conversation__visitor__region",
+    "message__seq",
+    "message__text",
+    "message__language",
+    "message__created_at",
+)
+_MERGED_MOST = 20
+
+
+def _said_latest(conversation_id: UUID) -> list[_Said]:
+    """The newest messages of a conversation, newest first; what people said is left out."""
+    rows = (
+        Message.objects.filter(conversation_id=conversation_id)
+        .exclude(role=Role.OPERATOR)
+        .order_by("-seq")
+        .values_list(*_Said._fields)[: 4 * settings.HISTORY_TURNS + 2 * _MERGED_MOST]
     )
-    merged: list[Message] = []
-    for candidate in earlier:
-        reply = getattr(candidate, "reply", None)
-        if reply is None or reply.outcome != Outcome.MERGED:
+    return [_Said(*row) for row in rows]
+
+
+def _merged_before(said: Sequence[_Said], *, seq: int) -> list[_Said]:
+    """The customer's messages directly before, as far back as they were merged; oldest first."""
+    outcomes = {each.reply_to_id: each.outcome for each in said}
+    merged: list[_Said] = []
+    for each in said:
+        if each.seq >= seq or each.role != Role.CUSTOMER:
+            continue
+        if outcomes.get(each.id) != Outcome.MERGED or len(merged) == _MERGED_MOST:
             break
-        merged.append(candidate)
+        merged.append(each)
     return merged[::-1]
 
 
-def _history_before(message: Message) -> tuple[tuple[str, str], ...]:
-    """Answered questions before a message, without those before a long silence."""
-    answers = (
-        _answers(message).select_related("reply_to").order_by("-seq")[: settings.HISTORY_TURNS]
-    )
+def _history_before(
+    said: Sequence[_Said], *, seq: int, later: datetime
+) -> tuple[tuple[str, str], ...]:
+    """Answered questions before a message, without those before a long silence; oldest first."""
     silence = timedelta(seconds=settings.HISTORY_SECONDS)
-    later = message.created_at
+    by_id = {each.id: each for each in said}
     history: list[tuple[str, str]] = []
-    for answer in answers:
-        question = answer.reply_to
-        if question is None or later - answer.created_at > silence:
+    for each in said:
+        if each.seq >= seq or each.role != Role.ASSISTANT or each.outcome != Outcome.ANSWER:
+            continue
+        question = by_id.get(each.reply_to_id or 0)
+        if (
+            len(history) == settings.HISTORY_TURNS
+            or question is None
+            or later - each.created_at > silence
+        ):
             break
-        history.append((question.text, answer.text))
+        history.append((question.text, each.text))
         later = question.created_at
     return tuple(history[::-1])
-
-
-def _answers(message: Message) -> QuerySet[Message]:
-    return Message.objects.filter(
-        conversation=message.conversation_id,
-        seq__lt=message.seq,
-        role=Role.ASSISTANT,
-        outcome=Outcome.ANSWER,
-    )
 
 
 def _text(value: UUID | None) -> str | None:

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from channels.layers import get_channel_layer
 
@@ -107,6 +107,7 @@ class Switchboard:
         self._by_conversation: dict[UUID, set[Subscription]] = {}
         self._by_visitor: dict[UUID, list[Subscription]] = {}
         self._announcements: set[asyncio.Task[None]] = set()
+        self._name = uuid4().hex
         self.work_wake: Callable[[], None] = lambda: None
 
     def subscribe(
@@ -195,6 +196,8 @@ class Switchboard:
         await layer.group_add(GROUP, channel)
         while True:
             message: dict[str, Any] = await layer.receive(channel)
+            if message["sender"] == self._name:
+                continue  # its listeners were told before
             self._wake_here(UUID(message["conversation"]))
             self.work_wake()
 
@@ -202,7 +205,11 @@ class Switchboard:
         layer = get_channel_layer()
         if layer is None:
             return
-        message = {"type": "conversation.wake", "conversation": str(conversation_id)}
+        message = {
+            "type": "conversation.wake",
+            "conversation": str(conversation_id),
+            "sender": self._name,
+        }
         try:
             async with asyncio.timeout(_LAYER_SECONDS):
                 await layer.group_send(GROUP, message)

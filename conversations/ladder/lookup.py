@@ -36,6 +36,7 @@ class Lookup:
             site_id=question.site_id, text=walk.standalone, language=question.language
         )
         walk.retrieval = retrieval
+        walk.timings["encoder"] = round(retrieval.encoder_milliseconds, 3)
         walk.details["retrieval"] = {
             "method": retrieval.method,
             "probability": round(retrieval.probability, 4),

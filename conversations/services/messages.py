@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from conversations.enums import Mode, Outcome, Role, TurnState
@@ -14,7 +12,7 @@ from conversations.errors import ConversationClosed, IdempotencyConflict, Overlo
 from conversations.failpoints import failpoint
 from conversations.models import Conversation, Message, Turn
 from conversations.services.items import conversation_lock, item_append
-from conversations.services.turns import turn_close
+from conversations.services.turns import ClaimedTurn, turn_begin, turn_close
 
 OPEN_TURNS = 4
 """One running and three queued turns a conversation."""
@@ -23,22 +21,30 @@ _OVERLOADED_RETRY_MS = 3000
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an ``ack`` says. ``turn_id`` is ``None`` for a duplicate or when a person answers."""
+    """What an ``ack`` says. ``turn_id`` is ``None`` for a duplicate or when a person answers;
+    ``claimed`` is the turn if the caller has to run it."""
 
     client_message_id: UUID
     seq: int
     duplicate: bool
     turn_id: int | None = None
+    claimed: ClaimedTurn | None = None
 
 
 def message_receive(
-    *, conversation_id: UUID, client_message_id: UUID, text: str, language: str = ""
+    *,
+    conversation_id: UUID,
+    client_message_id: UUID,
+    text: str,
+    language: str = "",
+    claim: bool = False,
 ) -> Receipt:
     """Store a customer's message with its turn, once.
 
     One transaction: when this returns, the message has its number and will get exactly one
     outcome, whatever dies. ``text`` is clean (``customer_text_clean``). Turns that wait and were
-    never begun end as ``merged``: this message's turn answers them too.
+    never begun end as ``merged``: this message's turn answers them too. ``claim``: the caller runs
+    the turn itself if nothing of the conversation is before it.
 
     Raises:
         NotFound: no such conversation.
@@ -60,8 +66,10 @@ def message_receive(
         if language:
             conversation.language = language
         by_bot = conversation.mode == Mode.BOT
-        waiting = _turns_waiting(conversation) if by_bot else []
-        if by_bot and _turns_open(conversation) - len(waiting) >= OPEN_TURNS:
+        turns = _turns_open(conversation) if by_bot else []
+        waiting = [turn for turn in turns if turn.started_at is None]
+        begun = len(turns) - len(waiting)
+        if begun >= OPEN_TURNS:
             raise Overloaded(client_message_id=client_message_id, retry_ms=_OVERLOADED_RETRY_MS)
         message = item_append(
             conversation=conversation,
@@ -72,25 +80,23 @@ def message_receive(
         )
         for turn in waiting:
             turn_close(turn=turn, conversation=conversation, outcome=Outcome.MERGED)
-        turn_id = None
+        receipt = Receipt(client_message_id, message.seq, duplicate=False)
         if by_bot:
-            turn_id = Turn.objects.create(
-                message=message,
-                conversation=conversation,
-                deadline_at=now + timedelta(seconds=settings.DEADLINE_SECONDS),
-            ).pk
+            made = turn_begin(message=message, now=now, claim=claim and not begun)
+            receipt = (
+                replace(receipt, turn_id=made)
+                if isinstance(made, int)
+                else replace(receipt, turn_id=made.id, claimed=made)
+            )
         failpoint("message_uncommitted")
     failpoint("message_committed")
-    return Receipt(client_message_id, message.seq, duplicate=False, turn_id=turn_id)
+    return receipt
 
 
-def _turns_waiting(conversation: Conversation) -> list[Turn]:
+def _turns_open(conversation: Conversation) -> list[Turn]:
     return list(
         Turn.objects.select_related("message")
-        .filter(conversation=conversation, state=TurnState.QUEUED, started_at__isnull=True)
+        .filter(conversation=conversation)
+        .exclude(state=TurnState.DONE)
         .order_by("message__seq")
     )
-
-
-def _turns_open(conversation: Conversation) -> int:
-    return Turn.objects.filter(conversation=conversation).exclude(state=TurnState.DONE).count()

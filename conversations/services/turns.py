@@ -90,6 +90,24 @@ class Reply:
     provenance: ProvenanceRecord = ProvenanceRecord()
 
 
+# A turn past its deadline is the deadline watch's (``turn_expire``).
+_CLAIMABLE = (Q(state=TurnState.QUEUED) | Q(state=TurnState.RUNNING, lease_until__lt=Now())) & Q(
+    deadline_at__gt=Now()
+)
+_EARLIER = Turn.objects.filter(
+    conversation=OuterRef("conversation"), message__seq__lt=OuterRef("message__seq")
+).exclude(state=TurnState.DONE)
+_CLAIMED = (
+    "pk",
+    "conversation_id",
+    "message_id",
+    "message__client_message_id",
+    "fence",
+    "attempts",
+    "deadline_at",
+)
+
+
 def turn_claim(*, turn_id: int | None = None) -> ClaimedTurn | None:
     """Claim the oldest turn that waits, or one whose runner let its lease run out.
 
@@ -98,24 +116,69 @@ def turn_claim(*, turn_id: int | None = None) -> ClaimedTurn | None:
     """
     wanted = Q() if turn_id is None else Q(pk=turn_id)
     while True:
-        turn = _claimable().filter(wanted).order_by("deadline_at", "pk").first()
+        turn = (
+            Turn.objects.filter(_CLAIMABLE, ~Exists(_EARLIER), wanted)
+            .order_by("deadline_at", "pk")
+            .values_list(*_CLAIMED, named=True)
+            .first()
+        )
         if turn is None:
             return None
         with transaction.atomic():
-            conversation_lock(conversation_id=turn.conversation_id)
-            claimed = (
-                _claimable()
-                .filter(pk=turn.pk, fence=turn.fence)
-                .update(
-                    state=TurnState.RUNNING,
-                    fence=F("fence") + 1,
-                    attempts=F("attempts") + 1,
-                    lease_until=_lease_end(),
-                    started_at=Coalesce("started_at", Now()),
-                )
+            _, now = conversation_lock(conversation_id=turn.conversation_id)
+            # Nothing earlier can have come meanwhile; a renewed lease can.
+            claimed = Turn.objects.filter(_CLAIMABLE, pk=turn.pk, fence=turn.fence).update(
+                state=TurnState.RUNNING,
+                fence=F("fence") + 1,
+                attempts=F("attempts") + 1,
+                lease_until=_lease_end(),
+                started_at=Coalesce("started_at", Now()),
             )
-            if claimed == 1:
-                return _claimed_read(turn_id=turn.pk)
+        if claimed == 1:
+            return ClaimedTurn(
+                id=turn.pk,
+                conversation_id=turn.conversation_id,
+                message_id=turn.message_id,
+                client_message_id=turn.message__client_message_id,
+                fence=turn.fence + 1,
+                attempts=turn.attempts + 1,
+                seconds_left=(turn.deadline_at - now).total_seconds(),
+            )
+
+
+def turn_begin(*, message: Message, now: datetime, claim: bool) -> ClaimedTurn | int:
+    """Make the turn of a message that was stored in the caller's transaction.
+
+    ``claim``: the caller's process runs it at once, so it is claimed here and costs no transaction
+    of its own; the caller sees to it that no earlier turn of the conversation is open. ``now`` is
+    the database's time.
+
+    Returns:
+        The claimed turn, or the id of one that waits for a runner.
+    """
+    deadline = timedelta(seconds=settings.DEADLINE_SECONDS)
+    turn = Turn(
+        message=message, conversation_id=message.conversation_id, deadline_at=now + deadline
+    )
+    if claim:
+        turn.state = TurnState.RUNNING
+        turn.fence = turn.attempts = 1
+        turn.lease_until = now + timedelta(seconds=settings.LEASE_SECONDS)
+        turn.started_at = now
+    turn.save(force_insert=True)
+    if not claim:
+        return turn.pk
+    if message.client_message_id is None:
+        raise ValueError("A turn belongs to a customer's message.")
+    return ClaimedTurn(
+        id=turn.pk,
+        conversation_id=message.conversation_id,
+        message_id=message.pk,
+        client_message_id=message.client_message_id,
+        fence=turn.fence,
+        attempts=turn.attempts,
+        seconds_left=deadline.total_seconds(),
+    )
 
 
 def turn_lease_renew(*, turn_id: int, fence: int) -> bool:
@@ -214,41 +277,9 @@ def turn_close(
     )
 
 
-def _claimable() -> QuerySet[Turn]:
-    """Each conversation's oldest open turn, if it waits or its lease has run out.
-
-    A turn past its deadline is the deadline watch's (``turn_expire``).
-    """
-    earlier = Turn.objects.filter(
-        conversation=OuterRef("conversation"), message__seq__lt=OuterRef("message__seq")
-    ).exclude(state=TurnState.DONE)
-    return Turn.objects.filter(
-        ~Exists(earlier),
-        Q(state=TurnState.QUEUED) | Q(state=TurnState.RUNNING, lease_until__lt=Now()),
-        deadline_at__gt=Now(),
-    )
-
-
 def _lease_end() -> Combinable:
     return ExpressionWrapper(
         Now() + timedelta(seconds=settings.LEASE_SECONDS), output_field=DateTimeField()
-    )
-
-
-def _claimed_read(*, turn_id: int) -> ClaimedTurn:
-    now = ExpressionWrapper(Now(), output_field=DateTimeField())
-    turn = Turn.objects.select_related("message").annotate(database_now=now).get(pk=turn_id)
-    client_message_id = turn.message.client_message_id
-    if client_message_id is None:
-        raise ValueError("A turn belongs to a customer's message.")
-    return ClaimedTurn(
-        id=turn.pk,
-        conversation_id=turn.conversation_id,
-        message_id=turn.message_id,
-        client_message_id=client_message_id,
-        fence=turn.fence,
-        attempts=turn.attempts,
-        seconds_left=(turn.deadline_at - turn.database_now).total_seconds(),
     )
 
 

@@ -28,11 +28,16 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Passages, best first. ``method`` is ``keywords`` while the encoder is away."""
+    """Passages, best first. ``method`` is ``keywords`` while the encoder is away.
+
+    ``milliseconds``: all of it; ``encoder_milliseconds``: what of that was waiting for the
+    question's vector.
+    """
 
     passages: tuple[Passage, ...]
     method: Literal["hybrid", "keywords"]
     milliseconds: float
+    encoder_milliseconds: float = 0.0
 
     @property
     def probability(self) -> float:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
 from django.conf import settings
@@ -45,6 +45,8 @@ CATCH_UP_TEXTS: Final = 32
 # Texts in one request to the encoder, and its time limit: a long text takes about 0.1 s.
 BATCH_TEXTS: Final = 16
 BATCH_SECONDS: Final = 30.0
+# Texts whose vectors are computed before they are asked for.
+ANTICIPATED_MOST: Final = 32
 # Seconds for which an encoder that failed is not asked again.
 ENCODER_PAUSE: Final = 2.0
 
@@ -78,8 +80,23 @@ class Retriever:
         self._clock = clock
         self._encoder_asked_from = clock()
         self._sites: dict[int, _Site] = {}
+        self._anticipated: dict[str, asyncio.Task[Floats | None]] = {}
         # Two, so that a question does not wait for the index of another site.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="retrieval")
+
+    def anticipate(self, text: str) -> None:
+        """Begin to compute the vector of a text that will be searched for in a moment.
+
+        What is not asked for is dropped when others come.
+        """
+        if self._encoder is None:
+            return
+        known = self._anticipated.pop(text, None)
+        while len(self._anticipated) >= ANTICIPATED_MOST:
+            self._anticipated.pop(next(iter(self._anticipated))).cancel()
+        if known is None or _is_vain(known):
+            known = asyncio.create_task(self._query_vector(text))
+        self._anticipated[text] = known
 
     async def retrieve(
         self, *, site_id: int, text: str, language: str, limit: int = 4
@@ -90,7 +107,16 @@ class Retriever:
         the encoder the keywords decide alone; that is no error.
         """
         started = self._clock()
-        site, vector = await asyncio.gather(self._current(site_id), self._query_vector(text))
+        computing = self._anticipated.pop(text, None) or asyncio.create_task(
+            self._query_vector(text)
+        )
+        try:
+            site = await self._current(site_id)
+            found = self._clock()
+            vector = await computing
+        finally:
+            computing.cancel()
+        waited = self._clock() - found
         passages: list[Passage] = await self._run(
             site.index.search,
             text,
@@ -104,6 +130,7 @@ class Retriever:
             passages=tuple(passages),
             method="hybrid" if hybrid else "keywords",
             milliseconds=1000.0 * (self._clock() - started),
+            encoder_milliseconds=1000.0 * waited,
         )
 
     async def refresh(self, site_id: int) -> None:
@@ -118,7 +145,10 @@ class Retriever:
 
     async def aclose(self) -> None:
         """Stop embedding in the background."""
-        tasks = [site.embedding for site in self._sites.values() if site.embedding is not None]
+        tasks: list[asyncio.Task[Any]] = [
+            site.embedding for site in self._sites.values() if site.embedding is not None
+        ]
+        tasks += self._anticipated.values()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -199,6 +229,13 @@ class Retriever:
         return await loop.run_in_executor(
             self._threads, partial(_with_connection, function, *args, **kwargs)
         )
+
+
+def _is_vain(computing: asyncio.Task[Floats | None]) -> bool:
+    """Whether it ended without a vector: the encoder was away."""
+    return computing.done() and (
+        computing.cancelled() or computing.exception() is not None or computing.result() is None
+    )
 
 
 def _vectors_of(

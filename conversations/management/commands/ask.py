@@ -25,7 +25,7 @@ from conversations.lanes import READS, WRITES
 from conversations.models import Conversation, Message, Visitor
 from conversations.outcomes import reply_make
 from conversations.runner import lease_kept, question_of
-from conversations.selectors import item_frame, turn_facts
+from conversations.selectors import items_after, turn_facts
 from conversations.services.messages import message_receive
 from conversations.services.turns import ClaimedTurn, turn_claim, turn_finish
 from inference.text.language import language_of
@@ -160,14 +160,10 @@ def _conversation_find(conversation_id: UUID | None, key: str | None) -> tuple[U
 
 def _answer_read(conversation_id: UUID, turn_id: int) -> dict[str, Any] | None:
     """The outcome as it is stored; ``None`` when there is none yet."""
-    item = (
-        Message.objects.filter(reply_to__turn=turn_id)
-        .select_related("reply_to", "conversation", "provenance")
-        .first()
-    )
+    item = Message.objects.filter(reply_to__turn=turn_id).select_related("provenance").first()
     if item is None:
         return None
-    frame = item_frame(item)
+    [frame] = items_after(conversation_id=conversation_id, after=item.seq - 1, limit=1)
     return {
         "answer": item.text,
         "tier": frame["tier"],
