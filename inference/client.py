@@ -101,7 +101,7 @@ class _Connection:
         return self._http
 
     async def client(self) -> openai.AsyncOpenAI:
-        package: Any = await _openai_import()
+        package: Any = await openai_import()
         if self._client is None:
             self._client = package.AsyncOpenAI(
                 base_url=f"{self.root}/v1",
@@ -138,7 +138,7 @@ class _Connection:
     @asynccontextmanager
     async def errors_mapped(self) -> AsyncIterator[None]:
         """Turn the errors of the openai package into ours."""
-        package: Any = await _openai_import()
+        package: Any = await openai_import()
         http: Any = importlib.import_module("httpx2")
         try:
             yield
@@ -166,8 +166,11 @@ def _openai_module() -> Any:
     return importlib.import_module("openai")
 
 
-async def _openai_import() -> Any:
-    """The openai package; a first import, or one that another thread is at, is left to a thread."""
+async def openai_import() -> Any:
+    """The openai package; a first import, or one that another thread is at, is left to a thread.
+
+    It takes a second, so call it before somebody waits for an answer.
+    """
     if _openai_module.cache_info().currsize:
         return _openai_module()
     return await asyncio.to_thread(_openai_module)

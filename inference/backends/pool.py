@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import stamina
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from inference.backends.breaker import Breaker, BreakerState
 from inference.backends.specs import BackendSpec
@@ -34,6 +35,7 @@ from inference.chat import (
     GenerationParameters,
     Priority,
 )
+from inference.client import openai_import
 from inference.errors import (
     EngineDown,
     EngineError,
@@ -45,6 +47,8 @@ from inference.errors import (
 )
 
 logger = logging.getLogger(__name__)
+# Its other hooks would write to standard output, where commands print their JSON.
+set_on_retry_hooks([LoggingOnRetryHook])
 
 T = TypeVar("T")
 
@@ -131,6 +135,10 @@ class BackendPool:
         self._chance = chance
         self._on_close = on_close
         self._prober: asyncio.Task[None] | None = None
+
+    async def warm(self) -> None:
+        """Load what the first request would wait for, and see which engines are there."""
+        await asyncio.gather(openai_import(), *(self._probe(backend) for backend in self.backends))
 
     async def stream(
         self,
@@ -253,9 +261,14 @@ class BackendPool:
         """The answer of the first engine that gives one; see the module."""
         self._probing_ensure()
         begun = _now()
+        failure: Exception | None = None
 
         def again(error: Exception) -> bool:
             """Whether the failure may pass by itself, and there is time to see."""
+            nonlocal failure
+            if isinstance(error, EnginesAway) and failure is not None:
+                raise failure  # it tells more than that it has opened the breaker
+            failure = error
             if isinstance(error, EnginesAway) or _now() + self._policy.pause_most > deadline:
                 return False
             # The built-in engine refuses by its own estimate of the wait, so it would again.

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 
 class BackendsInvalid(ValueError):
@@ -107,16 +107,17 @@ def _toml_rows(text: str) -> Iterator[tuple[dict[str, Any], str]]:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row.get("url"), str):
             raise BackendsInvalid(f"engine {number} has no url")
-        if urlsplit(row["url"]).query:
-            raise BackendsInvalid(f"engine {number}: in TOML, options do not belong into the url")
-        yield dict(row), f"engine {number} ({_shown(row['url'])})"
+        where = f"engine {number} ({_shown(row['url'])})"
+        if _split(row["url"], where).query:
+            raise BackendsInvalid(f"{where}: in TOML, options do not belong into the url")
+        yield dict(row), where
 
 
 def _address_rows(text: str) -> Iterator[tuple[dict[str, Any], str]]:
     for address in text.split():
-        parts = urlsplit(address)
-        row: dict[str, Any] = {"url": urlunsplit((*parts[:3], "", ""))}
         where = _shown(address)
+        parts = _split(address, where)
+        row: dict[str, Any] = {"url": urlunsplit((*parts[:3], "", ""))}
         try:
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError as error:
@@ -156,13 +157,18 @@ def _spec(row: dict[str, Any], where: str, environment: Mapping[str, str]) -> Ba
     )
 
 
-def _url(url: str, where: str) -> str:
+def _split(url: str, where: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        port = parts.port
+        _ = parts.port  # is parsed only now, and may be wrong
     except ValueError as error:
         raise BackendsInvalid(f"{where}: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    return parts
+
+
+def _url(url: str, where: str) -> str:
+    parts = _split(url, where)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise BackendsInvalid(f"{where}: an address must look like http://host:8000/v1")
     return url.rstrip("/")
 
