@@ -1,8 +1,27 @@
 """The errors of the inference app: a caller decides retry, fallback or report by their type."""
 
+from __future__ import annotations
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a sentence for the catalogue, whose tool finds it by this name.
+
+    This app knows no languages: who shows an error to a person translates its ``message``.
+    """
+    return message
+
 
 class InferenceError(Exception):
-    """Base of every error that this app raises on purpose; ``str()`` is one plain sentence."""
+    """Base of every error that this app raises on purpose; ``str()`` is one plain sentence.
+
+    ``message`` is the sentence with places like ``%(line)d`` when there are ``params`` to fill
+    them, so that it can be translated first.
+    """
+
+    def __init__(self, message: str = "", **params: object) -> None:
+        super().__init__(message % params if params else message)
+        self.message = message
+        self.params = params
 
 
 class WeightsError(InferenceError):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Undefined
 
-from inference.errors import PromptError
+from inference.errors import PromptError, gettext_noop
 from inference.prompts.meter import TEXT_MOST, meter_current, text_admit
 
 _STOCK: Final = (
@@ -51,7 +51,7 @@ def _text(value: object) -> str:
     if isinstance(value, Undefined):
         return str(value)  # raises UndefinedError
     if not isinstance(value, (str, int, float)):
-        raise PromptError("This filter works on texts.")
+        raise PromptError(gettext_noop("This filter works on texts."))
     return str(value)
 
 
@@ -90,7 +90,7 @@ def _indent(value: object, width: int = 4, first: bool = False, blank: bool = Fa
 
 def _round(value: float, precision: int = 0) -> float:
     if not -9 <= precision <= 9:
-        raise PromptError("A number is rounded to at most 9 places.")
+        raise PromptError(gettext_noop("A number is rounded to at most 9 places."))
     return round(value, precision)
 
 

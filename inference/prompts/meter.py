@@ -11,7 +11,7 @@ from typing import Final
 from jinja2 import Undefined
 from jinja2.utils import Namespace
 
-from inference.errors import PromptError
+from inference.errors import PromptError, gettext_noop
 
 STEPS_MOST: Final = 100_000
 """Steps of one rendering: template nodes evaluated, elements and 64-character pieces handled."""
@@ -21,6 +21,8 @@ OUTPUT_MOST: Final = 64_000
 """Characters of the result."""
 SECONDS_MOST: Final = 0.4
 """Processor time of the rendering thread; a busy machine does not shorten it."""
+OUTPUT_TOO_LONG: Final = gettext_noop("The template yields more than %(most)d characters.")
+"""The sentence of the error for a result longer than ``OUTPUT_MOST``."""
 
 Scalar = str | int | float | bool | None
 
@@ -41,13 +43,13 @@ class Meter:
         """
         self._steps -= max(1, steps)
         if self._steps < 0 or time.thread_time() > self._until:
-            raise PromptError("The template does too much work; loop less.")
+            raise PromptError(gettext_noop("The template does too much work; loop less."))
 
     def output(self, characters: int) -> None:
         """Use up characters of the result."""
         self._output -= characters
         if self._output < 0:
-            raise PromptError(f"The template yields more than {OUTPUT_MOST} characters.")
+            raise PromptError(OUTPUT_TOO_LONG, most=OUTPUT_MOST)
 
     def admit(self, value: object) -> None:
         """Charge for a value that an operation made, and refuse one that is too large."""
@@ -96,14 +98,17 @@ def weight_of(value: object, room: int = TEXT_MOST // 4) -> int:
     for part in parts:
         weight += weight_of(part, room - weight)
         if weight > room:
-            raise PromptError("The template makes a list that is too long.")
+            raise PromptError(gettext_noop("The template makes a list that is too long."))
     return weight
 
 
 def text_admit(length: int) -> None:
     """Refuse a text of that many characters before it is made."""
     if length > TEXT_MOST:
-        raise PromptError(f"The template makes a text of more than {TEXT_MOST} characters.")
+        raise PromptError(
+            gettext_noop("The template makes a text of more than %(most)d characters."),
+            most=TEXT_MOST,
+        )
 
 
 def plain(value: object, name: str) -> object:
@@ -120,7 +125,7 @@ def plain(value: object, name: str) -> object:
         return {str(key): plain(part, name) for key, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [plain(part, name) for part in value]
-    raise PromptError(f"The variable {name} is no plain data.")
+    raise PromptError(gettext_noop("The variable %(name)s is no plain data."), name=name)
 
 
 def is_template_value(value: object) -> bool:

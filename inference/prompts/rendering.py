@@ -12,8 +12,8 @@ from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
 
 from inference.chat import ChatMessage
-from inference.errors import PromptError
-from inference.prompts.meter import OUTPUT_MOST, metered, plain
+from inference.errors import PromptError, gettext_noop
+from inference.prompts.meter import OUTPUT_MOST, OUTPUT_TOO_LONG, metered, plain
 from inference.prompts.sandbox import PromptEnvironment
 
 VARIABLES: Final = (
@@ -63,7 +63,7 @@ def prompt_render(source: PromptSource, variables: Mapping[str, object]) -> list
     system = text_render(source.system, variables).strip()
     user = text_render(source.user, variables).strip()
     if not user:
-        raise PromptError("The message of the prompt is empty.")
+        raise PromptError(gettext_noop("The message of the prompt is empty."))
     messages = [ChatMessage("system", system)] if system else []
     return [*messages, ChatMessage("user", user)]
 
@@ -82,9 +82,9 @@ def text_render(template: str, variables: Mapping[str, object]) -> str:
         with metered():
             result = _compiled(template).render(data)
     except _TEMPLATE_FAULTS as error:
-        raise PromptError(_sentence(error)) from error
+        raise _refusal(error) from error
     if len(result) > OUTPUT_MOST:
-        raise PromptError(f"The template yields more than {OUTPUT_MOST} characters.")
+        raise PromptError(OUTPUT_TOO_LONG, most=OUTPUT_MOST)
     return result
 
 
@@ -138,7 +138,9 @@ _environment = PromptEnvironment()
 @lru_cache(maxsize=256)
 def _compiled(template: str) -> Template:
     if len(template) > SOURCE_MOST:
-        raise PromptError(f"A template has at most {SOURCE_MOST} characters.")
+        raise PromptError(
+            gettext_noop("A template has at most %(most)d characters."), most=SOURCE_MOST
+        )
     return _environment.from_string(
         _environment.counted(_environment.template_nodes(template)),
     )
@@ -149,26 +151,35 @@ def _names_check(template: str, known: tuple[str, ...]) -> None:
         tree = _environment.template_nodes(template[: SOURCE_MOST + 1])
         unknown = find_undeclared_variables(tree) - set(known) - set(_environment.globals)
     except _TEMPLATE_FAULTS as error:
-        raise PromptError(_sentence(error)) from error
+        raise _refusal(error) from error
     if unknown:
         raise PromptError(
-            f"Unknown variable {', '.join(sorted(unknown))}; there are {', '.join(known)}."
+            gettext_noop("Unknown variable %(names)s; there are %(known)s."),
+            names=", ".join(sorted(unknown)),
+            known=", ".join(known),
         )
 
 
 def _variable(name: str, value: object) -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise PromptError(f"The variable {name} needs a time zone.")
+            raise PromptError(gettext_noop("The variable %(name)s needs a time zone."), name=name)
         return value.strftime("%Y-%m-%d %H:%M")
     return plain(value, name)
 
 
-def _sentence(error: BaseException) -> str:
+def _refusal(error: BaseException) -> PromptError:
+    """The error for what a template did wrong; details are in Jinja2's and Python's own words."""
+    if isinstance(error, TemplateSyntaxError) and error.message:
+        return PromptError(
+            gettext_noop("Line %(line)d: %(detail)s."), line=error.lineno, detail=error.message
+        )
     if isinstance(error, TemplateSyntaxError):
-        return f"Line {error.lineno}: {error.message or 'the template cannot be read'}."
+        return PromptError(
+            gettext_noop("Line %(line)d: the template cannot be read."), line=error.lineno
+        )
     if isinstance(error, UndefinedError):
-        return f"A variable is missing: {error.message}."
+        return PromptError(gettext_noop("A variable is missing: %(detail)s."), detail=error.message)
     if isinstance(error, (RecursionError, MemoryError)):
-        return "The template is nested too deeply."
-    return f"The template does not work: {error}."
+        return PromptError(gettext_noop("The template is nested too deeply."))
+    return PromptError(gettext_noop("The template does not work: %(detail)s."), detail=error)

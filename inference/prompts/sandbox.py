@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from inference.errors import PromptError
+from inference.errors import PromptError, gettext_noop
 from inference.prompts import filters
 from inference.prompts.meter import (
     is_template_value,
@@ -121,7 +121,9 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def call(self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         if __obj is not _range and __obj is not Namespace and not isinstance(__obj, Macro):
-            raise PromptError("Templates can call only range, namespace and their own macros.")
+            raise PromptError(
+                gettext_noop("Templates can call only range, namespace and their own macros.")
+            )
         meter_current().charge(1)
         for value in (*args, *kwargs.values()):
             meter_current().admit(value)
@@ -138,7 +140,9 @@ def _operands_check(operator: str, left: Any, right: Any) -> None:
     """Refuse an operation whose result would be too large to make."""
     sized = (str, list, tuple)
     if operator == "%" and isinstance(left, str):
-        raise PromptError("Templates join texts with ~; % is for numbers only.")
+        raise PromptError(
+            gettext_noop("Templates join texts with ~; the percent sign is for numbers only.")
+        )
     if operator == "+" and isinstance(left, sized) and isinstance(right, sized):
         text_admit(len(left) + len(right))
     elif operator == "*":
@@ -153,7 +157,7 @@ def _operands_check(operator: str, left: Any, right: Any) -> None:
 
 def _bits_check(bits: int) -> None:
     if bits > _BITS_MOST:
-        raise PromptError("The template makes a number that is too large.")
+        raise PromptError(gettext_noop("The template makes a number that is too large."))
 
 
 @pass_context
@@ -163,7 +167,9 @@ def _printable(context: Context, value: Any) -> Any:
     if value is None:
         return ""
     if not isinstance(value, (str, int, float)):
-        raise PromptError("A template can print texts and numbers; join or loop over lists.")
+        raise PromptError(
+            gettext_noop("A template can print texts and numbers; join or loop over lists.")
+        )
     text = str(value)
     meter_current().charge(1 + len(text) // 64)
     meter_current().output(len(text))
@@ -195,7 +201,9 @@ def _iterate(value: Any, weight: int) -> _Counted:
     if isinstance(value, Undefined):
         iter(value)  # raises UndefinedError
     if not isinstance(value, (str, list, tuple, dict, range)):
-        raise PromptError("A template can loop over lists, mappings, texts and range only.")
+        raise PromptError(
+            gettext_noop("A template can loop over lists, mappings, texts and range only.")
+        )
     meter_current().charge(len(value) * max(weight, 1))
     return _Counted(tuple(value))
 
@@ -215,14 +223,14 @@ def _printed(value: Any) -> str:
     if isinstance(value, Undefined):
         return str(value)  # raises UndefinedError
     if not isinstance(value, (str, int, float)):
-        raise PromptError("A template can join texts and numbers only.")
+        raise PromptError(gettext_noop("A template can join texts and numbers only."))
     return str(value)
 
 
 def _hold(value: Any) -> Any:
     parts = (*value.keys(), *value.values()) if isinstance(value, dict) else value
     if not all(is_template_value(part) for part in parts):
-        raise PromptError("A template's lists hold texts, numbers and lists only.")
+        raise PromptError(gettext_noop("A template's lists hold texts, numbers and lists only."))
     meter_current().admit(value)
     return value
 
@@ -231,14 +239,26 @@ def _check(tree: nodes.Template) -> None:
     for node in (tree, *tree.find_all(nodes.Node)):
         if not isinstance(node, _NODES):
             raise PromptError(
-                f"Line {node.lineno}: templates cannot use {type(node).__name__.lower()} here."
+                gettext_noop("Line %(line)d: templates cannot use %(what)s here."),
+                line=node.lineno,
+                what=type(node).__name__.lower(),
             )
         if isinstance(node, nodes.For) and node.recursive:
-            raise PromptError(f"Line {node.lineno}: a loop cannot be recursive.")
+            raise PromptError(
+                gettext_noop("Line %(line)d: a loop cannot be recursive."), line=node.lineno
+            )
         if isinstance(node, nodes.Filter) and node.name not in filters.NAMES:
-            raise PromptError(f"Line {node.lineno}: there is no filter named {node.name!r}.")
+            raise PromptError(
+                gettext_noop("Line %(line)d: there is no filter named “%(name)s”."),
+                line=node.lineno,
+                name=node.name,
+            )
         if isinstance(node, nodes.Test) and node.name not in _TESTS:
-            raise PromptError(f"Line {node.lineno}: there is no test named {node.name!r}.")
+            raise PromptError(
+                gettext_noop("Line %(line)d: there is no test named “%(name)s”."),
+                line=node.lineno,
+                name=node.name,
+            )
 
 
 class _Counting(NodeTransformer):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import re2
 
-from inference.errors import RuleError
+from inference.errors import RuleError, gettext_noop
 from inference.text.normalisation import text_normalise
 from inference.text.segmentation import stem_of, words_of
 
@@ -124,10 +124,13 @@ def rule_check(rule: Rule) -> None:
     conditions = (*rule.keywords_any, *rule.keywords_all, rule.pattern)
     if rule.trigger == "before" and not any(text_normalise(word) for word in conditions):
         raise RuleError(
-            "A rule before the model needs a keyword or a pattern, or it would answer everything."
+            gettext_noop(
+                "A rule before the model needs a keyword or a pattern,"
+                " or it would answer everything."
+            )
         )
     if rule.action == "reply" and not rule.reply.strip():
-        raise RuleError("A rule that replies needs a reply.")
+        raise RuleError(gettext_noop("A rule that replies needs a reply."))
 
 
 @lru_cache(maxsize=1024)
@@ -147,7 +150,9 @@ def pattern_compile(pattern: str) -> Any:
         detail = error.args[0] if error.args else error
         if isinstance(detail, bytes):
             detail = detail.decode("utf-8", "replace")
-        raise RuleError(f"The pattern is not valid: {detail}.") from error
+        raise RuleError(
+            gettext_noop("The pattern is not valid: %(detail)s."), detail=detail
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

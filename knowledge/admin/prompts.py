@@ -19,6 +19,7 @@ from unfold.decorators import display
 from inference.errors import PromptError
 from knowledge.admin.prompt_forms import VARIABLES, PromptDraftForm, PromptSampleForm
 from knowledge.admin.prompt_samples import sample_variables
+from knowledge.admin.refusals import refusal_words
 from knowledge.models import PromptTemplate, PromptVersion
 from knowledge.services.prompts import (
     prompt_draft_save,
@@ -128,7 +129,7 @@ class PromptTemplateAdmin(ModelAdmin):
                 try:
                     prompt_publish(version=version)
                 except PromptError as error:
-                    refusal = str(error)
+                    refusal = refusal_words(error)
                     draft = version
                 else:
                     messages.success(
@@ -185,7 +186,7 @@ class PromptTemplateAdmin(ModelAdmin):
                 ),
             )
         except PromptError as error:
-            context["refusal"] = str(error)
+            context["refusal"] = refusal_words(error)
         return TemplateResponse(request, "admin/knowledge/prompttemplate/preview.html", context)
 
     def rollback_view(
@@ -204,7 +205,7 @@ class PromptTemplateAdmin(ModelAdmin):
             try:
                 published = prompt_rollback(version=version, by=request.user)
             except PromptError as error:
-                messages.error(request, str(error))
+                messages.error(request, refusal_words(error))
             else:
                 messages.success(
                     request,

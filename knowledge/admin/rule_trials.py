@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from inference.errors import PromptError
 from inference.prompts.rendering import text_render
 from inference.rules.matching import RuleOutcome, RuleVerdict, Trigger
+from knowledge.admin.refusals import refusal_words
 from knowledge.models import Site
 from knowledge.selectors import rules_enabled
 
@@ -63,7 +64,7 @@ def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Tri
         try:
             reply = text_render(decision.rule.reply, variables)
         except PromptError as error:
-            reply = str(error)
+            reply = refusal_words(error)
     return Trial(
         winner=next((row for row in rows if row.is_winner), None),
         reply=reply,

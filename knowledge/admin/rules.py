@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from inference.errors import PromptError, RuleError
 from inference.text.language import language_of
+from knowledge.admin.refusals import refusal_words
 from knowledge.admin.rule_trials import Trial, trial_make
 from knowledge.models import AnyLanguage, Language, Rule, Site
 from knowledge.services.rules import rule_check, rule_create, rule_delete, rule_update
@@ -59,9 +60,9 @@ class RuleForm(ModelForm):
         try:
             rule_check(**{name: cleaned[name] for name in VALUE_FIELDS})
         except RuleError as error:
-            self.add_error("pattern" if cleaned["pattern"] else None, str(error))
+            self.add_error("pattern" if cleaned["pattern"] else None, refusal_words(error))
         except PromptError as error:
-            self.add_error("reply", str(error))
+            self.add_error("reply", refusal_words(error))
         return cleaned
 
 

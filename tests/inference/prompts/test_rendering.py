@@ -164,7 +164,7 @@ def test_a_template_reaches_nothing_but_its_data(template):
         ("{{ nothing }}", "A variable is missing: 'nothing' is undefined."),
         ("{{ passages[0].nothing }}", "nothing"),
         ("line\n{% if %}", "Line 2: "),
-        ("{{ question|shout }}", "Line 1: there is no filter named 'shout'."),
+        ("{{ question|shout }}", "Line 1: there is no filter named “shout”."),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ passages[9].id }}", "A variable is missing"),
     ],
