@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 RUNNING_MOST = 64
 _STORE_RETRY_SECONDS = 0.2
+_SEEK_SECONDS = 0.03
 
 
 class TurnRunner:
@@ -145,7 +146,8 @@ class TurnRunner:
 
     def _left(self, turn_id: int, _: asyncio.Task[None]) -> None:
         self._running.pop(turn_id, None)
-        self._work.set()  # the conversation's next turn may run now
+        # The conversation's next turn may run now; but the answer goes out before work is sought.
+        asyncio.get_running_loop().call_later(_SEEK_SECONDS, self._work.set)
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._lease_seconds / 5)

@@ -117,8 +117,7 @@ def operator_message_send(*, conversation_id: UUID, text: str) -> Message:
 def _turns_hand_over(*, conversation: Conversation, text: str) -> Message | None:
     """End open turns as handed over; the last one's item has the text and is returned."""
     turns = list(
-        Turn.objects.select_related("message")
-        .filter(conversation=conversation)
+        Turn.objects.filter(conversation=conversation)
         .exclude(state=TurnState.DONE)
         .order_by("message__seq")
     )

@@ -95,8 +95,7 @@ def message_receive(
 
 def _turns_open(conversation: Conversation) -> list[Turn]:
     return list(
-        Turn.objects.select_related("message")
-        .filter(conversation=conversation)
+        Turn.objects.filter(conversation=conversation)
         .exclude(state=TurnState.DONE)
         .order_by("message__seq")
     )

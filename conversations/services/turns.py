@@ -236,12 +236,7 @@ def turn_cancel(*, conversation_id: UUID, client_message_id: UUID) -> int | None
         ).first()
         if message is None:
             raise NotFound(client_message_id=client_message_id)
-        turn = (
-            Turn.objects.select_related("message")
-            .filter(message=message)
-            .exclude(state=TurnState.DONE)
-            .first()
-        )
+        turn = Turn.objects.filter(message=message).exclude(state=TurnState.DONE).first()
         if turn is None:
             return None
         turn_close(turn=turn, conversation=conversation, outcome=Outcome.CANCELLED)
@@ -271,7 +266,7 @@ def turn_close(
         conversation=conversation,
         role=Role.SYSTEM,
         text=text,
-        reply_to=turn.message,
+        reply_to_id=turn.message_id,
         outcome=outcome,
         reason=reason,
     )
@@ -285,7 +280,7 @@ def _lease_end() -> Combinable:
 
 def _turn_settle(*, turns: QuerySet[Turn], reply: Reply) -> Message | None:
     with transaction.atomic():
-        turn = turns.select_related("message").first()
+        turn = turns.values_list("fence", "conversation_id", "message_id", named=True).first()
         if turn is None:
             return None
         conversation, now = conversation_lock(conversation_id=turn.conversation_id)
@@ -294,7 +289,9 @@ def _turn_settle(*, turns: QuerySet[Turn], reply: Reply) -> Message | None:
         )
         if settled != 1:
             return None
-        item = _reply_store(conversation=conversation, message=turn.message, reply=reply, now=now)
+        item = _reply_store(
+            conversation=conversation, message_id=turn.message_id, reply=reply, now=now
+        )
         _provenance_store(item=item, record=reply.provenance)
         failpoint("answer_uncommitted")
     failpoint("answer_committed")
@@ -302,7 +299,7 @@ def _turn_settle(*, turns: QuerySet[Turn], reply: Reply) -> Message | None:
 
 
 def _reply_store(
-    *, conversation: Conversation, message: Message, reply: Reply, now: datetime
+    *, conversation: Conversation, message_id: int, reply: Reply, now: datetime
 ) -> Message:
     """Append the outcome. Where a person has taken over, no bot text is written, only the end."""
     if conversation.mode != Mode.BOT:
@@ -310,7 +307,7 @@ def _reply_store(
             conversation=conversation,
             role=Role.SYSTEM,
             text="",
-            reply_to=message,
+            reply_to_id=message_id,
             outcome=Outcome.HANDOFF,
         )
     if reply.outcome == Outcome.HANDOFF:
@@ -320,7 +317,7 @@ def _reply_store(
         conversation=conversation,
         role=Role.ASSISTANT if reply.outcome == Outcome.ANSWER else Role.SYSTEM,
         text=reply.text,
-        reply_to=message,
+        reply_to_id=message_id,
         outcome=reply.outcome,
         tier=reply.tier,
         reason=reply.reason,
@@ -332,7 +329,7 @@ def _reply_store(
 def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
     """Store what the outcome was made from; what admins deleted meanwhile is left empty."""
     entry_ids = {passage.entry_id for passage in record.passages}
-    entries = set(Entry.objects.filter(pk__in=entry_ids).values_list("pk", flat=True))
+    entries = set(Entry.objects.filter(pk__in=entry_ids).order_by().values_list("pk", flat=True))
     provenance = Provenance.objects.create(
         message=item,
         model=record.model,
