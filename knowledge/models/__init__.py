@@ -1,6 +1,7 @@
 """What a site knows and how it speaks: entries, prompt templates and rules."""
 
-from knowledge.models.entries import Entry, Phrasing, TextVector
+from knowledge.models.entries import Document, Entry, Phrasing, TextVector
+from knowledge.models.imports import KnowledgeImport, KnowledgeImportRow
 from knowledge.models.languages import AnyLanguage, Language
 from knowledge.models.prompts import PromptTemplate, PromptVersion
 from knowledge.models.rules import Rule
@@ -8,7 +9,10 @@ from knowledge.models.sites import Site
 
 __all__ = [
     "AnyLanguage",
+    "Document",
     "Entry",
+    "KnowledgeImport",
+    "KnowledgeImportRow",
     "Language",
     "Phrasing",
     "PromptTemplate",

@@ -11,6 +11,31 @@ from knowledge.models.languages import Language
 from knowledge.models.sites import Site
 
 
+class Document(models.Model):
+    """A document whose chunks are entries; importing it again replaces them."""
+
+    site = models.ForeignKey(
+        Site, on_delete=models.CASCADE, related_name="documents", verbose_name=_("site")
+    )
+    name = models.CharField(
+        _("name"), max_length=200, help_text=_("The file's name or the page's address.")
+    )
+    title = models.CharField(_("title"), max_length=300, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["site", "name"], name="document_once_per_site")
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.name
+
+
 class Entry(models.Model):
     """A question with its curated answer."""
 
@@ -40,6 +65,15 @@ class Entry(models.Model):
     )
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.DRAFT
+    )
+    document = models.ForeignKey(
+        Document,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="entries",
+        verbose_name=_("document"),
     )
     revision = models.PositiveIntegerField(_("revision"), default=1, editable=False)
     changed_in = models.PositiveBigIntegerField(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from knowledge.models import Entry, Phrasing, Site
+from knowledge.models import Document, Entry, Phrasing, Site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -27,10 +27,11 @@ def entry_create(
     language: str = "",
     status: str = Entry.Status.DRAFT,
     phrasings: Iterable[str] = (),
+    document: Document | None = None,
     by: AbstractBaseUser | AnonymousUser | None = None,
     is_demo: bool = False,
 ) -> Entry:
-    """Create an entry; ``language`` defaults to the site's.
+    """Create an entry; ``language`` defaults to the site's; ``document`` is what it is a part of.
 
     Raises:
         ValidationError: a text is empty or too long, or a choice is unknown.
@@ -42,10 +43,11 @@ def entry_create(
         keywords=_clean(keywords),
         language=language or site.language,
         status=status,
+        document=document,
         updated_by_id=_person(by),
         is_demo=is_demo,
     )
-    entry.full_clean(exclude=["updated_by", "site"])
+    entry.full_clean(exclude=["updated_by", "site", "document"])
     entry.save()
     _phrasings_set(entry, phrasings)
     return entry

@@ -1,4 +1,4 @@
-"""``manage.py knowledge import|export FILE``: entries from and into CSV or JSON Lines."""
+"""``manage.py knowledge import|export FILE``: entries from and into files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ ERRORS_SHOWN = 50
 
 
 class Command(BaseCommand):
-    help = "Imports knowledge entries from a .csv or .jsonl file, or exports them into one."
+    help = (
+        "Imports knowledge from a file of rows (.csv, .xlsx, .jsonl) or a document (.md, .html, .txt,"
+        " .pdf, .docx), or exports the entries into a .csv or .jsonl file."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -50,7 +53,8 @@ class Command(BaseCommand):
         if len(report.errors) > ERRORS_SHOWN:
             self.stderr.write(f"... and {len(report.errors) - ERRORS_SHOWN} more lines.")
         counts = (
-            f"{report.created} new, {report.updated} changed, {report.unchanged} as before, "
+            f"{report.created} new, {report.updated} changed, {report.removed} withdrawn, "
+            f"{report.unchanged} as before, "
             f"{len(report.errors)} with errors"
         )
         self.stdout.write(f"{site}: {counts}" + (" (dry run, nothing stored)." if dry_run else "."))

@@ -1,0 +1,161 @@
+"""Does what an import has planned, some rows at a time, and undoes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from knowledge.models import Entry, KnowledgeImport, KnowledgeImportRow
+from knowledge.services.entries import entry_create, entry_delete, entry_update
+from knowledge.services.imports.entry_rows import values_equal, values_of_entry
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# A customer's message waits for the database as long as such a step takes.
+_ROWS_AT_ONCE: Final = 20
+
+Action = KnowledgeImportRow.Action
+RowState = KnowledgeImportRow.State
+State = KnowledgeImport.State
+CHANGING: Final = (Action.CREATE, Action.UPDATE, Action.REMOVE)
+"""What of a plan changes the knowledge."""
+
+
+class ImportStateWrong(Exception):
+    """The import is not in a state in which this can be done."""
+
+
+def import_rows_leave_out(*, batch: KnowledgeImport, rows: Q, leave_out: bool) -> int:
+    """Leave some planned rows out, or take them in again; returns how many."""
+    _state_check(batch, State.PLANNED)
+    before, after = RowState.PLANNED, RowState.LEFT_OUT
+    if not leave_out:
+        before, after = after, before
+    return batch.rows.filter(rows, action__in=CHANGING, state=before).update(state=after)
+
+
+def import_start(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Say that a looked-at plan is to be done; :func:`import_apply` then does it.
+
+    Raises:
+        ImportStateWrong: it is not planned, or was started already.
+    """
+    return _turn(batch, State.PLANNED, State.APPLYING, RowState.PLANNED)
+
+
+def import_undo_start(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Say that an import is to be undone; :func:`import_undo` then does it.
+
+    Raises:
+        ImportStateWrong: it is not applied, or its undoing has begun.
+    """
+    return _turn(batch, State.APPLIED, State.UNDOING, RowState.APPLIED)
+
+
+def import_apply(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Do what is planned, from where an earlier run was broken off."""
+    return _run(batch, State.APPLYING, State.APPLIED, RowState.PLANNED, _row_apply)
+
+
+def import_undo(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Take back what was done; an entry that somebody changed since stays as it is."""
+    return _run(batch, State.UNDOING, State.UNDONE, RowState.APPLIED, _row_undo)
+
+
+def import_discard(*, batch: KnowledgeImport) -> None:
+    """Throw a plan away that was not done.
+
+    Raises:
+        ImportStateWrong: it was done, and is kept so that it can be undone.
+    """
+    _state_check(batch, State.UPLOADED, State.PLANNED, State.FAILED)
+    batch.delete()
+
+
+def _state_check(batch: KnowledgeImport, *states: str) -> None:
+    if batch.state not in states:
+        raise ImportStateWrong(
+            _("This cannot be done now: the import is “%(state)s”.")
+            % {"state": batch.get_state_display()}
+        )
+
+
+def _turn(batch: KnowledgeImport, before: str, after: str, rows: str) -> KnowledgeImport:
+    total = batch.rows.filter(state=rows, action__in=CHANGING).count()
+    changed = KnowledgeImport.objects.filter(pk=batch.pk, state=before).update(
+        state=after, done=0, total=total
+    )
+    batch.refresh_from_db()
+    if not changed:
+        _state_check(batch, before)
+    return batch
+
+
+def _run(
+    batch: KnowledgeImport,
+    running: str,
+    finished: str,
+    row_state: str,
+    step: Callable[[KnowledgeImportRow, User | None], None],
+) -> KnowledgeImport:
+    while True:
+        with transaction.atomic():
+            batch = (
+                KnowledgeImport.objects.select_for_update(of=("self",))
+                .select_related("site", "created_by")
+                .get(pk=batch.pk)
+            )
+            if batch.state != running:
+                return batch
+            rows = list(
+                batch.rows.select_for_update()
+                .filter(state=row_state, action__in=CHANGING)
+                .order_by("number")[:_ROWS_AT_ONCE]
+            )
+            for row in rows:
+                row.batch = batch
+                step(row, batch.created_by)
+                row.save(update_fields=["state", "message", "entry", "action"])
+            batch.done += len(rows)
+            if not rows:
+                batch.state = finished
+            batch.save(update_fields=["done", "state"])
+
+
+def _row_apply(row: KnowledgeImportRow, by: User | None) -> None:
+    try:
+        with transaction.atomic():
+            if row.action == Action.CREATE:
+                row.entry = entry_create(
+                    site=row.batch.site, document=row.batch.document, by=by, **row.values
+                )
+            else:
+                row.entry = entry_update(entry=Entry(pk=row.entry_id), by=by, **row.values)
+        row.state = RowState.APPLIED
+    except Entry.DoesNotExist:
+        row.action, row.message = Action.ERROR, _("The entry was deleted meanwhile.")
+    except ValidationError as error:
+        row.action, row.message = Action.ERROR, " ".join(error.messages)[:500]
+
+
+def _row_undo(row: KnowledgeImportRow, by: User | None) -> None:
+    entry = row.entry
+    if entry is None:
+        row.state, row.message = RowState.KEPT, _("The entry was deleted meanwhile.")
+        return
+    if not values_equal(values_of_entry(entry), row.values):
+        row.state = RowState.KEPT
+        return
+    if row.action == Action.CREATE:
+        row.entry = None
+        entry_delete(entry=entry)
+    else:
+        assert row.before is not None  # noqa: S101 (a change is planned with what was before)
+        entry_update(entry=entry, by=by, **row.before)
+    row.state = RowState.UNDONE

@@ -1,0 +1,254 @@
+"""Reads an uploaded file and finds out what each of its rows would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from inference.text.language import language_of
+from knowledge.documents.blocks import DocumentRefused
+from knowledge.documents.chunking import Chunk, chunks_of
+from knowledge.documents.files import DOCUMENT_SUFFIXES, FILE_MOST, document_read
+from knowledge.documents.rows import ROW_SUFFIXES, Row, RowsFile, rows_open
+from knowledge.models import Document, Entry, KnowledgeImport, KnowledgeImportRow, Site
+from knowledge.services.imports.columns import columns_guess, columns_missing
+from knowledge.services.imports.entry_rows import (
+    EntryValues,
+    RowRefused,
+    values_equal,
+    values_of_entry,
+    values_of_row,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+ROWS_MOST: Final = 100_000
+SUFFIXES: Final = (*ROW_SUFFIXES, *DOCUMENT_SUFFIXES)
+_QUESTION_MOST: Final = 500
+_ROWS_AT_ONCE: Final = 500
+_RAW_MOST: Final = 2000
+
+Action = KnowledgeImportRow.Action
+
+
+def import_create(
+    *,
+    site: Site,
+    file_name: str,
+    data: bytes,
+    entry_status: str = Entry.Status.PUBLISHED,
+    by: AbstractBaseUser | AnonymousUser | None = None,
+) -> KnowledgeImport:
+    """Take a file; nothing of it is read yet but its name and size.
+
+    Raises:
+        DocumentRefused: a kind of file that nobody can read, or too large.
+    """
+    name = PurePath(file_name).name[-200:]
+    if PurePath(name).suffix.lower() not in SUFFIXES:
+        raise DocumentRefused(
+            _("Files of the kind “%(kind)s” cannot be read; known: %(known)s.")
+            % {"kind": PurePath(name).suffix or name, "known": ", ".join(SUFFIXES)}
+        )
+    if len(data) > FILE_MOST:
+        raise DocumentRefused(_("The file is larger than 50 MB; split it."))
+    return KnowledgeImport.objects.create(
+        site=site,
+        file_name=name,
+        data=data,
+        entry_status=entry_status,
+        created_by_id=by.pk if by is not None and by.is_authenticated else None,
+    )
+
+
+def import_plan(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Read the file and write down what each row would do.
+
+    A file that cannot be read leaves the import as refused, with the sentence that says why; one
+    whose columns cannot be told is left waiting for :func:`import_columns_set`.
+    """
+    try:
+        with transaction.atomic():
+            _plan(batch)
+    except DocumentRefused as error:
+        batch.state, batch.problem, batch.data = KnowledgeImport.State.FAILED, str(error), None
+        batch.save(update_fields=["state", "problem", "data"])
+    return batch
+
+
+def import_columns(*, batch: KnowledgeImport) -> tuple[str, ...]:
+    """The names in the first line of a waiting file; empty for documents and JSON Lines.
+
+    Raises:
+        DocumentRefused: it cannot be read.
+    """
+    if not _is_rows(batch) or batch.data is None:
+        return ()
+    return rows_open(bytes(batch.data), file_name=batch.file_name).columns
+
+
+def import_columns_set(*, batch: KnowledgeImport, columns: Mapping[str, str]) -> KnowledgeImport:
+    """Say which column each field is read from; the rows can then be planned."""
+    batch.columns = {field: column for field, column in columns.items() if column}
+    batch.save(update_fields=["columns"])
+    return batch
+
+
+def _is_rows(batch: KnowledgeImport) -> bool:
+    return PurePath(batch.file_name).suffix.lower() in ROW_SUFFIXES
+
+
+def _plan(batch: KnowledgeImport) -> None:
+    if batch.data is None or batch.state != KnowledgeImport.State.UPLOADED:
+        return  # planned by an earlier run of the same task
+    data = bytes(batch.data)
+    batch.rows.all().delete()
+    if _is_rows(batch):
+        file = rows_open(data, file_name=batch.file_name)
+        batch.columns = batch.columns or _columns_of(file)
+        if columns_missing(batch.columns):
+            batch.save(update_fields=["columns"])
+            return
+        _rows_store(batch, _compared(batch, _values_of_rows(batch, file.rows)))
+    else:
+        _document_plan(batch, data)
+    batch.state, batch.data = KnowledgeImport.State.PLANNED, None
+    batch.total = batch.rows.count()
+    batch.save()
+
+
+def _columns_of(file: RowsFile) -> dict[str, str]:
+    if not file.columns:  # JSON Lines: each row has the names itself
+        return columns_guess(["question", "answer", "phrasings", "keywords", "language", "status"])
+    return columns_guess(file.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A row as read: its values, or the problem with what stands in the file instead of them."""
+
+    line: int | None
+    values: EntryValues
+    problem: str = ""
+
+
+def _values_of_rows(batch: KnowledgeImport, rows: Iterable[Row]) -> Iterator[_Planned]:
+    for row in rows:
+        if row.problem:
+            yield _Planned(row.line, _raw(row), row.problem)
+            continue
+        try:
+            values = values_of_row(
+                row.values, batch.columns, site=batch.site, status=batch.entry_status
+            )
+        except RowRefused as error:
+            yield _Planned(row.line, _raw(row), str(error))
+        else:
+            yield _Planned(row.line, values)
+
+
+def _raw(row: Row) -> EntryValues:
+    """What stands in the file, for the list of errors."""
+    return {str(name)[:200]: str(value)[:_RAW_MOST] for name, value in row.values.items()}
+
+
+def _document_plan(batch: KnowledgeImport, data: bytes) -> None:
+    document = document_read(data, file_name=batch.file_name)
+    batch.document, _created = Document.objects.update_or_create(
+        site=batch.site, name=batch.file_name, defaults={"title": document.title[:300]}
+    )
+    batch.notes = list(document.notes)
+    chunks = chunks_of(document.blocks)
+    planned = (
+        _Planned(None, values) for values in _values_of_chunks(batch, chunks, document.title)
+    )
+    _rows_store(batch, _compared(batch, planned))
+
+
+def _values_of_chunks(
+    batch: KnowledgeImport, chunks: Iterable[Chunk], title: str
+) -> Iterator[EntryValues]:
+    seen: dict[str, int] = {}
+    for chunk in chunks:
+        question = (chunk.title or title or batch.file_name)[: _QUESTION_MOST - 8]
+        seen[question] = seen.get(question, 0) + 1
+        if seen[question] > 1:
+            question = f"{question} ({seen[question]})"
+        yield {
+            "question": question,
+            "answer": chunk.text,
+            "keywords": "",
+            "language": language_of(f"{question} {chunk.text}", default=batch.site.language),
+            "status": batch.entry_status,
+            "phrasings": [],
+        }
+
+
+def _compared(batch: KnowledgeImport, planned: Iterable[_Planned]) -> Iterator[KnowledgeImportRow]:
+    """Each row beside the entry that it would change; those that a document lost at the end."""
+    entries = Entry.objects.filter(site=batch.site).prefetch_related("phrasings")
+    if batch.document is not None:
+        entries = entries.filter(document=batch.document)
+    known = {(entry.language, entry.question): entry for entry in entries.order_by("-pk")}
+    lines: dict[tuple[str, str], int | None] = {}
+    for read in planned:
+        row = KnowledgeImportRow(batch=batch, line=read.line, values=read.values)
+        if read.problem:
+            row.action, row.message = Action.ERROR, read.problem[:500]
+            yield row
+            continue
+        key = (read.values["language"], read.values["question"])
+        if key in lines:
+            row.action = Action.ERROR
+            row.message = _("The same question stands in line %(line)s already.") % {
+                "line": lines[key]
+            }
+        else:
+            lines[key] = read.line
+            _compare(row, known.get(key))
+        yield row
+    if batch.document is not None:
+        yield from _lost(batch, known, lines)
+
+
+def _compare(row: KnowledgeImportRow, entry: Entry | None) -> None:
+    if entry is None:
+        row.action = Action.CREATE
+        return
+    row.entry, row.before = entry, values_of_entry(entry)
+    row.action = Action.SAME if values_equal(row.before, row.values) else Action.UPDATE
+
+
+def _lost(
+    batch: KnowledgeImport, known: Mapping[tuple[str, str], Entry], lines: Mapping[Any, Any]
+) -> Iterator[KnowledgeImportRow]:
+    """Published chunks that the document no longer has: they would be taken back to draft."""
+    for key, entry in known.items():
+        if key not in lines and entry.status == Entry.Status.PUBLISHED:
+            before = values_of_entry(entry)
+            yield KnowledgeImportRow(
+                batch=batch,
+                action=Action.REMOVE,
+                entry=entry,
+                before=before,
+                values={**before, "status": Entry.Status.DRAFT.value},
+            )
+
+
+def _rows_store(batch: KnowledgeImport, rows: Iterable[KnowledgeImportRow]) -> None:
+    waiting: list[KnowledgeImportRow] = []
+    for number, row in enumerate(rows):
+        if number >= ROWS_MOST:
+            raise DocumentRefused(_("The file has more than 100,000 rows; split it."))
+        row.number = number
+        waiting.append(row)
+        if len(waiting) == _ROWS_AT_ONCE:
+            KnowledgeImportRow.objects.bulk_create(waiting)
+            waiting.clear()
+    KnowledgeImportRow.objects.bulk_create(waiting)
