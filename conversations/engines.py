@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from conversations.errors import Unavailable
+from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
 from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
@@ -23,8 +24,11 @@ from conversations.ladder.ports import Knowledge
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.lanes import READS
 from conversations.selectors import sites_active
+from inference.backends.assembly import backends_make
+from inference.backends.breaker import BreakerPolicy
+from inference.backends.pool import BackendPool, PoolPolicy
 from inference.chat import ChatClient, EmbeddingClient
-from inference.client import OpenAIChatClient, OpenAIEmbeddingClient
+from inference.client import OpenAIEmbeddingClient
 from inference.errors import EngineError
 from inference.rules.matching import RuleSet
 from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
@@ -76,7 +80,7 @@ class Engines:
     """A ladder with the clients that it uses."""
 
     ladder: Ladder
-    chat: ChatClient
+    chat: ChatClient | BackendPool
     encoder: EmbeddingClient | None = None
     knowledge: SiteKnowledge | None = None
 
@@ -87,6 +91,8 @@ class Engines:
 
     async def warm(self) -> None:
         """Make connections and indexes before the first question needs them; best effort."""
+        if isinstance(self.chat, BackendPool):
+            await self.chat.warm()
         while self.encoder is not None:
             try:
                 await self.encoder.embed(["warm"], kind="query", timeout=_WARM_SECONDS)
@@ -119,14 +125,32 @@ def engines_make(
     key = settings.ENGINE_API_KEY if api_key is None else api_key
     engine = settings.ENGINE_URL if engine_url is None else engine_url
     encoder = settings.ENCODER_URL if encoder_url is None else encoder_url
-    chat = OpenAIChatClient(engine or _NOWHERE, _model_name(), key)
+    asked = engine_url is None or bool(engine_url)  # an empty address asks for no model at all
+    chat = backends_make(
+        settings.ENGINES if asked else (),
+        local_url=engine,
+        local_model=_model_name(),
+        local_key=key,
+        local_order=settings.LOCAL_ENGINE,
+        redis_url=settings.REDIS_URL,
+        pool_policy=PoolPolicy(
+            probe=settings.PROBE_SECONDS, first_token=settings.FIRST_TOKEN_SECONDS / 2
+        ),
+        breaker_policy=BreakerPolicy(
+            failures=settings.BREAKER_FAILURES,
+            window=settings.BREAKER_SECONDS,
+            probe=settings.PROBE_SECONDS,
+        ),
+    )
     vectors = OpenAIEmbeddingClient(encoder, settings.EMBEDDING_MODEL, key) if encoder else None
     knowledge = SiteKnowledge(vectors)
     ladder = ladder_make(chat=chat, knowledge=knowledge)
     return Engines(ladder=ladder, chat=chat, encoder=vectors, knowledge=knowledge)
 
 
-def ladder_make(*, chat: ChatClient, knowledge: Knowledge) -> Ladder:
+def ladder_make(
+    *, chat: ChatClient, knowledge: Knowledge, budget: PromptBudget | None = None
+) -> Ladder:
     """The ladder of the product, over any engine and knowledge."""
     direct, relevant = settings.DIRECT_PROBABILITY, settings.RELEVANT_PROBABILITY
     direct = DIRECT_PROBABILITY if direct is None else direct
@@ -143,17 +167,13 @@ def ladder_make(*, chat: ChatClient, knowledge: Knowledge) -> Ladder:
                 knowledge=knowledge,
                 gate=gate,
                 first_token_seconds=settings.FIRST_TOKEN_SECONDS,
-                prompt_tokens=settings.PROMPT_TOKENS,
+                budget=budget or PromptBudget(settings.PROMPT_TOKENS),
                 model=_model_name(),
                 model_hash=_model_hash(),
             ),
         ],
         fallbacks=[OwnWords(), RulesOnFallback(knowledge), CannotConfirm(), Apology()],
     )
-
-
-# Nobody listens on the discard port, so a client for it reports the engine as stopped.
-_NOWHERE = "http://127.0.0.1:9"
 
 
 def _model_name() -> str:

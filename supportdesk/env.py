@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,8 @@ from inference.backends.specs import BackendsInvalid, BackendSpec, backends_pars
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 _env = environ.Env()
+
+Word = TypeVar("Word", bound=str)
 
 
 def environment_load() -> None:
@@ -93,7 +96,7 @@ def probability(name: str) -> float | None:
     return number
 
 
-def choice(name: str, default: str, choices: Mapping[str, str]) -> str:
+def choice(name: str, default: str, choices: Mapping[str, Word]) -> Word:
     """One of several words; ``choices`` gives what each accepted word means."""
     value = os.environ.get(name, "").strip().lower() or default
     try:

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from inference.backends.specs import LOCAL_ORDERS, LocalOrder
 from supportdesk import env
 from supportdesk.unfold import UNFOLD as UNFOLD
 
@@ -166,11 +167,7 @@ ENGINE_API_KEY = env.text("SUPPORTDESK_ENGINE_API_KEY", "")
 # Other OpenAI-compatible servers, and whether the built-in engine is asked before or after them, or
 # not run at all (docs/remote-engines.md).
 ENGINES = env.engines("SUPPORTDESK_ENGINES")
-LOCAL_ENGINE = env.choice(
-    "SUPPORTDESK_LOCAL_ENGINE",
-    "first",
-    {"first": "first", "last": "last", "off": "off", "1": "first", "0": "off"},
-)
+LOCAL_ENGINE: LocalOrder = env.choice("SUPPORTDESK_LOCAL_ENGINE", "first", LOCAL_ORDERS)
 # An engine that failed so often within so many seconds is left alone; it is asked for its health,
 # and tried again, every so many seconds.
 BREAKER_FAILURES = env.integer("SUPPORTDESK_BREAKER_FAILURES", 3, least=1, most=1000)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from inference.backends.breaker import Breaker, BreakerPolicy, MemoryBreaker
 from inference.backends.pool import Backend, BackendPool, PoolPolicy
-from inference.backends.specs import BackendSpec
+from inference.backends.specs import BackendSpec, LocalOrder
 from inference.client import OpenAIChatClient
-
-LocalOrder = Literal["first", "last", "off"]
 
 # Nobody listens on the discard port, so a client for it reports the engine as stopped.
 _NOWHERE = BackendSpec(url="http://127.0.0.1:9", name="none", local=True)

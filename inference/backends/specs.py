@@ -21,8 +21,14 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
+
+LocalOrder = Literal["first", "last", "off"]
+"""When the built-in engine is asked: before or after the others, or not at all."""
+LOCAL_ORDERS: Final[Mapping[str, LocalOrder]] = {
+    "first": "first", "last": "last", "off": "off", "1": "first", "0": "off"
+}  # fmt: skip
 
 
 class BackendsInvalid(ValueError):
