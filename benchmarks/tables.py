@@ -1,4 +1,4 @@
-"""Prints rows as Markdown tables, so that a table can go into the documentation as it is."""
+"""Rows as Markdown tables, so that a table can go into the documentation as it is."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Sequence
 def table_print(title: str, rows: Sequence[dict[str, object]]) -> None:
     """One line a row; the columns are the keys of the first."""
     print(f"\n### {title}\n")
-    if not rows:
-        print("nothing measured")
-        return
+    print(table_text(rows) if rows else "nothing measured")
+
+
+def table_text(rows: Sequence[dict[str, object]]) -> str:
+    """The table alone."""
     columns = list(rows[0])
-    print("| " + " | ".join(name.replace("_", " ") for name in columns) + " |")
-    print("|" + "---|" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(str(row[name]) for name in columns) + " |")
+    lines = [
+        "| " + " | ".join(name.replace("_", " ") for name in columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(str(row[name]) for name in columns) + " |" for row in rows),
+    ]
+    return "\n".join(lines)

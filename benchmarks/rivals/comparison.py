@@ -1,0 +1,198 @@
+"""The product's engine beside other programs with the same weights, in one run.
+
+All are started before the first figure is taken and stay up until the last; each round asks every
+one of them the same questions, and every round begins with another one, so that what the machine
+does meanwhile hits all alike. While one is asked, the others are idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.memory import tree_pss
+from benchmarks.rivals.prompts import LANGUAGES, BenchPrompt, Messages, fixed_head, prompts_make
+from benchmarks.rivals.requests import Timed, answer_time, clients_time
+from benchmarks.rivals.servers import EngineServer
+from benchmarks.rivals.torch_process import TorchProcess, TwoPassTimed
+
+PROMPT_TOKENS = (250, 600)
+OUTPUT_TOKENS = 40
+CLIENTS = (1, 4, 8)
+# Requests of one measurement with that many clients: each asks at least two after each other.
+_REQUESTS = {1: 3, 4: 8, 8: 16}
+
+Row = dict[str, object]
+
+
+@dataclass(slots=True)
+class Samples:
+    """What was measured of one engine; seconds, requests a second."""
+
+    answers: dict[int, list[Timed]] = field(default_factory=lambda: defaultdict(list))
+    two_pass: dict[int, list[TwoPassTimed]] = field(default_factory=lambda: defaultdict(list))
+    rates: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
+def spread(values: Sequence[float], digits: int) -> Row:
+    """Median, least and most."""
+    return {
+        "median": round(statistics.median(values), digits),
+        "min": round(min(values), digits),
+        "max": round(max(values), digits),
+    }
+
+
+def servers_compare(
+    servers: Sequence[EngineServer], torch: TorchProcess | None, *, runs: int
+) -> dict[str, list[Row]]:
+    """Take all figures: rows ``latency``, ``throughput`` and ``memory``, one per engine and case."""
+    own = servers[0]
+    for server in servers:
+        prefixes_register(server)
+    source = _PromptSource(own, runs)
+    samples = {server.name: Samples() for server in servers}
+    for server in servers:
+        asyncio.run(_answers_take(server, source.warm_up(), Samples()))
+    for turn in range(runs):
+        print(f"Round {turn + 1} of {runs} ...", flush=True)
+        one_client = source.one_client(turn)
+        many = {clients: source.clients(turn, clients) for clients in CLIENTS}
+        for server in _turned(servers, turn):
+            asyncio.run(_answers_take(server, one_client, samples[server.name]))
+        for clients in CLIENTS:
+            for server in _turned(servers, turn):
+                rate = asyncio.run(
+                    clients_time(
+                        server, many[clients], clients=clients, output_tokens=OUTPUT_TOKENS
+                    )
+                )
+                samples[server.name].rates[clients].append(rate)
+        if torch is not None:
+            taken = samples.setdefault("transformers float32", Samples())
+            for aim, prompt in one_client:
+                taken.two_pass[aim].append(torch.answer_time(prompt, OUTPUT_TOKENS))
+    return {
+        "latency": [row for name, taken in samples.items() for row in _latency_rows(name, taken)],
+        "throughput": [
+            {"system": name, "clients": clients, "requests_per_second": spread(rates, 3)}
+            for name, taken in samples.items()
+            for clients, rates in taken.rates.items()
+        ],
+        "memory": _memory_rows(servers, torch),
+    }
+
+
+def prefixes_register(server: EngineServer) -> bool:
+    """Have the product's server keep the fixed instructions; the others keep what they saw."""
+    heads = [[{"role": "system", "content": fixed_head(language)}] for language in LANGUAGES]
+    answer = httpx2.put(f"{server.url}/prefixes", json={"prefixes": heads}, timeout=60)
+    return answer.status_code < 300
+
+
+class _PromptSource:
+    """Prompts of which no two are equal, so that nothing beyond the fixed instructions is cached."""
+
+    def __init__(self, counter: EngineServer, runs: int) -> None:
+        with httpx2.Client() as client:
+
+            def count(messages: Messages) -> int:
+                body = {"model": counter.model, "messages": messages}
+                return int(client.post(f"{counter.url}/tokenize", json=body).json()["count"])
+
+            short, long = PROMPT_TOKENS
+            number = (runs + 1) * (len(LANGUAGES) + sum(_REQUESTS.values()))
+            self._short: Iterator[BenchPrompt] = iter(
+                prompts_make(count, tokens=short, number=number)
+            )
+            self._long: Iterator[BenchPrompt] = iter(
+                prompts_make(count, tokens=long, number=(runs + 1) * len(LANGUAGES))
+            )
+
+    def warm_up(self) -> list[tuple[int, BenchPrompt]]:
+        return self.one_client(0)
+
+    def one_client(self, turn: int) -> list[tuple[int, BenchPrompt]]:
+        """One prompt of each length in each language, with the length aimed at."""
+        short, long = PROMPT_TOKENS
+        return [
+            (aim, next(prompts))
+            for _ in LANGUAGES
+            for aim, prompts in ((short, self._short), (long, self._long))
+        ]
+
+    def clients(self, turn: int, clients: int) -> list[BenchPrompt]:
+        return [next(self._short) for _ in range(_REQUESTS[clients])]
+
+
+async def _answers_take(
+    server: EngineServer, prompts: Sequence[tuple[int, BenchPrompt]], samples: Samples
+) -> None:
+    async with httpx2.AsyncClient() as client:
+        for aim, prompt in prompts:
+            timed = await answer_time(client, server, prompt, OUTPUT_TOKENS)
+            samples.answers[aim].append(timed)
+
+
+def _turned(servers: Sequence[EngineServer], turn: int) -> list[EngineServer]:
+    start = turn % len(servers)
+    return [*servers[start:], *servers[:start]]
+
+
+def _latency_rows(name: str, samples: Samples) -> Iterator[Row]:
+    for aim, answers in samples.answers.items():
+        yield {
+            "system": name,
+            "prompt": aim,
+            "samples": len(answers),
+            "prompt_tokens": spread([a.prompt_tokens for a in answers], 0),
+            "completion_tokens": OUTPUT_TOKENS,
+            "first_token_ms": spread([1000 * a.first_token for a in answers], 0),
+            "total_ms": spread([1000 * a.total for a in answers], 0),
+            "decode_tokens_per_second": spread(
+                [(a.completion_tokens - 1) / (a.total - a.first_token) for a in answers], 1
+            ),
+        }
+    for aim, answers in samples.two_pass.items():
+        # Nothing is shown before all is written, so the first token is seen with the last.
+        total = spread([1000 * a.total for a in answers], 0)
+        yield {
+            "system": name,
+            "prompt": aim,
+            "samples": len(answers),
+            "prompt_tokens": spread([a.prompt_tokens for a in answers], 0),
+            "completion_tokens": OUTPUT_TOKENS,
+            "first_token_ms": total,
+            "total_ms": total,
+            "sentiment_ms": spread([1000 * a.sentiment for a in answers], 0),
+        }
+
+
+def _memory_rows(servers: Sequence[EngineServer], torch: TorchProcess | None) -> list[Row]:
+    pids = {server.name: server.pid for server in servers}
+    if torch is not None:
+        pids["transformers float32"] = torch.pid
+    return [
+        {"system": name, "pss_mib": round(sum(tree_pss(pid).values()))}
+        for name, pid in pids.items()
+    ]
+
+
+@contextlib.contextmanager
+def all_running(contexts: Sequence[contextlib.AbstractContextManager]) -> Iterator[list]:
+    """Enter several context managers; all are left, also when one fails to start."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(context) for context in contexts]
+
+
+def folder_of(cache_dir: Path) -> Path:
+    """Where everything lies that only benchmarks need."""
+    return cache_dir / "bench"

@@ -1,0 +1,88 @@
+"""Asks a server over the OpenAI API and takes the time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx2
+
+from benchmarks.rivals.prompts import BenchPrompt
+from benchmarks.rivals.servers import EngineServer
+
+_SECONDS = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One answer; times in seconds since the request was sent."""
+
+    first_token: float
+    total: float
+    prompt_tokens: int
+    completion_tokens: int
+
+
+async def answer_time(
+    client: httpx2.AsyncClient, server: EngineServer, prompt: BenchPrompt, output_tokens: int
+) -> Timed:
+    """Stream one greedy answer of exactly ``output_tokens`` tokens.
+
+    Raises:
+        RuntimeError: the server refused, or wrote another number of tokens.
+    """
+    body = {
+        "model": server.model,
+        "messages": prompt.messages,
+        "max_tokens": output_tokens,
+        "temperature": 0,
+        "repetition_penalty": 1.0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **server.extra,
+    }
+    began, first, usage = time.monotonic(), 0.0, {}
+    async with client.stream(
+        "POST",
+        f"{server.url}/v1/chat/completions",
+        json=body,
+        timeout=_SECONDS,
+        headers={"X-Timeout-Seconds": f"{_SECONDS:g}"},
+    ) as answer:
+        if answer.status_code != 200:
+            raise RuntimeError(f"{server.name}: {(await answer.aread()).decode()[:500]}")
+        async for line in answer.aiter_lines():
+            if not line.startswith("data: ") or line == "data: [DONE]":
+                continue
+            chunk = json.loads(line[6:])
+            usage = chunk.get("usage") or usage
+            choices = chunk.get("choices")
+            if not first and choices and choices[0]["delta"].get("content"):
+                first = time.monotonic() - began
+    total = time.monotonic() - began
+    if usage.get("completion_tokens") != output_tokens or not first:
+        raise RuntimeError(
+            f"{server.name} wrote {usage.get('completion_tokens')} tokens, not {output_tokens}."
+        )
+    return Timed(first, total, usage["prompt_tokens"], output_tokens)
+
+
+async def clients_time(
+    server: EngineServer, prompts: Sequence[BenchPrompt], *, clients: int, output_tokens: int
+) -> float:
+    """Requests per second when ``clients`` customers ask one question after the other."""
+    waiting = list(reversed(prompts))
+    limits = httpx2.Limits(max_connections=clients)
+
+    async with httpx2.AsyncClient(limits=limits) as http:
+
+        async def customer() -> None:
+            while waiting:
+                await answer_time(http, server, waiting.pop(), output_tokens)
+
+        began = time.monotonic()
+        await asyncio.gather(*(customer() for _ in range(clients)))
+        return len(prompts) / (time.monotonic() - began)
