@@ -51,11 +51,13 @@ async def engines_leased(*, use_model: bool) -> AsyncIterator[Engines]:
         EngineUnavailable
     """
     if not use_model:
-        engines = engines_make(engine_url="", encoder_url="", api_key="")
+        engines = engines_make(encoder_url="", use_model=False)
     elif settings.ENGINE_URL:
         engines = engines_make()
     elif (addresses := await _running()) is not None:
         engines = _engines_at(addresses)
+    elif settings.LOCAL_ENGINE == "off":
+        engines = engines_make()  # the remote engines; entries are found by keywords
     else:
         async with _started() as addresses:
             engines = _engines_at(addresses)
@@ -119,7 +121,9 @@ async def _ready_await(process: asyncio.subprocess.Process, addresses: Addresses
 
 
 async def _is_ready(addresses: Addresses) -> bool:
-    client = OpenAIChatClient(addresses.engine_url, settings.MODEL, addresses.api_key)
+    # A desk whose engines are all remote runs an encoder only.
+    url = addresses.engine_url or addresses.encoder_url
+    client = OpenAIChatClient(url, settings.MODEL, addresses.api_key)
     try:
         return (await client.health()).state == "ready"
     finally:

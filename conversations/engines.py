@@ -116,19 +116,19 @@ def engines_make(
     engine_url: str | None = None,
     encoder_url: str | None = None,
     api_key: str | None = None,
+    use_model: bool = True,
 ) -> Engines:
     """Clients and ladder from the settings, or for the given addresses.
 
-    Without an engine's address the rules answer with reason ``engine_down``; without an encoder's,
-    entries are found by keywords alone.
+    Without any engine, or without ``use_model``, the rules answer with reason ``engine_down``;
+    without an encoder's address, entries are found by keywords alone.
     """
     key = settings.ENGINE_API_KEY if api_key is None else api_key
     engine = settings.ENGINE_URL if engine_url is None else engine_url
     encoder = settings.ENCODER_URL if encoder_url is None else encoder_url
-    asked = engine_url is None or bool(engine_url)  # an empty address asks for no model at all
     chat = backends_make(
-        settings.ENGINES if asked else (),
-        local_url=engine,
+        settings.ENGINES if use_model else (),
+        local_url=engine if use_model else "",
         local_model=_model_name(),
         local_key=key,
         local_order=settings.LOCAL_ENGINE,

@@ -84,11 +84,12 @@ def _state_told(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def children_plan(*, host: str, port: int) -> list[ChildSpec]:
-    """The processes to run: the web process first; engine and encoder unless they are elsewhere."""
+    """The processes to run: the web process first; engine and encoder unless they are elsewhere,
+    or the desk is set to do without an engine of its own."""
     key = settings.ENGINE_API_KEY or secrets.token_urlsafe(24)
     engine_url, encoder_url = settings.ENGINE_URL, settings.ENCODER_URL
     engines: list[ChildSpec] = []
-    if not engine_url:
+    if not engine_url and settings.LOCAL_ENGINE != "off":
         engine_port = port_free()
         engine_url = f"http://127.0.0.1:{engine_port}"
         options = ["--chat-model", str(model_path(settings.MODEL))]
