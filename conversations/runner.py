@@ -232,6 +232,7 @@ async def lease_kept(claimed: ClaimedTurn, *, seconds: float) -> AsyncIterator[N
 def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:
     """A turn's facts as the ladder takes them."""
     return Question(
+        conversation=str(facts.conversation_id),
         site_id=facts.site_id,
         shop_name=facts.site_name,
         mode=facts.mode,

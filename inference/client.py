@@ -33,6 +33,7 @@ from inference.errors import (
     EngineStarting,
     EngineTimeout,
     EngineUnreachable,
+    ModelUnknown,
     RequestInvalid,
 )
 from inference.wire import (
@@ -59,6 +60,7 @@ _CONNECT_SECONDS = 2.0
 # The built-in server says by a code what a status alone leaves open.
 _ERROR_OF_CODE: dict[str, type[EngineError]] = {
     "context_length_exceeded": ContextExceeded,
+    "model_not_found": ModelUnknown,
     "engine_overloaded": EngineOverloaded,
     "engine_starting": EngineStarting,
     "engine_timeout": EngineTimeout,
@@ -66,7 +68,7 @@ _ERROR_OF_CODE: dict[str, type[EngineError]] = {
 }
 _ERROR_OF_STATUS: dict[int, type[EngineError]] = {
     400: RequestInvalid,
-    404: RequestInvalid,
+    404: ModelUnknown,
     408: EngineTimeout,
     413: RequestInvalid,
     422: RequestInvalid,

@@ -56,6 +56,10 @@ class RequestInvalid(EngineError):
     """The engine refused the request for its contents (unknown model, bad parameter, too long)."""
 
 
+class ModelUnknown(RequestInvalid):
+    """The engine has no model of the name that it was asked for: a setting is wrong."""
+
+
 class ContextExceeded(RequestInvalid):
     """Prompt and answer together do not fit into the model's context."""
 

@@ -196,7 +196,8 @@ STALL_SECONDS = env.seconds("SUPPORTDESK_STALL_SECONDS", 10.0, least=0.05)
 DRAIN_SECONDS = env.seconds("SUPPORTDESK_DRAIN_SECONDS", 10.0, most=10.0)
 HISTORY_TURNS = env.integer("SUPPORTDESK_HISTORY_TURNS", 10, least=0, most=50)
 HISTORY_SECONDS = env.seconds("SUPPORTDESK_HISTORY_SECONDS", 3600.0, most=30 * 86400.0)
-PROMPT_TOKENS = env.integer("SUPPORTDESK_PROMPT_TOKENS", 900, least=128, most=32768)
+# 0 (unset): as many as the engine measured that it reads in time.
+PROMPT_TOKENS = env.integer("SUPPORTDESK_PROMPT_TOKENS", 0, least=128, most=32768)
 if FIRST_TOKEN_SECONDS > DEADLINE_SECONDS:
     raise ImproperlyConfigured(
         "SUPPORTDESK_FIRST_TOKEN_SECONDS must not be larger than SUPPORTDESK_DEADLINE_SECONDS."

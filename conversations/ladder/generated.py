@@ -8,18 +8,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 from conversations.enums import Reason, Tier
-from conversations.ladder.budget import prompt_fit, tokens_estimate
+from conversations.ladder.budget import PromptBudget, prompt_fit, tokens_estimate
 from conversations.ladder.draft import Draft, DraftRejected
 from conversations.ladder.gate import ModelGate
 from conversations.ladder.ports import Knowledge
 from conversations.ladder.values import Answer, Walk
-from inference.chat import ChatChunk, ChatClient, ChatMessage, GenerationParameters
+from inference.chat import ChatChunk, ChatClient, ChatMessage, GenerationParameters, Priority
 from inference.errors import (
     EngineDown,
     EngineError,
     EngineOverloaded,
     EngineStarting,
     EngineTimeout,
+    ModelUnknown,
     PromptError,
     RequestInvalid,
 )
@@ -30,7 +31,9 @@ logger = logging.getLogger(__name__)
 ATTEMPTS_MOST = 2
 """Attempts with the model for one message, restarts of the process included."""
 
+# An engine without the model is a matter for the operator, not of what the model wrote.
 _REASONS: dict[type[EngineError], Reason] = {
+    ModelUnknown: Reason.ENGINE_DOWN,
     EngineStarting: Reason.STARTING,
     EngineDown: Reason.ENGINE_DOWN,
     EngineOverloaded: Reason.OVERLOAD,
@@ -48,7 +51,7 @@ class Generated:
 
     Args:
         first_token_seconds: how long the engine may take to begin.
-        prompt_tokens: the budget of the prompt.
+        budget: how long a prompt may be.
         model, model_hash: what the provenance says.
     """
 
@@ -61,7 +64,7 @@ class Generated:
         knowledge: Knowledge,
         gate: ModelGate,
         first_token_seconds: float,
-        prompt_tokens: int,
+        budget: PromptBudget,
         model: str,
         model_hash: str = "",
     ) -> None:
@@ -69,7 +72,7 @@ class Generated:
         self._knowledge = knowledge
         self._gate = gate
         self._first_token_seconds = first_token_seconds
-        self._prompt_tokens = prompt_tokens
+        self._budget = budget
         self._model = model
         self._model_hash = model_hash
 
@@ -104,7 +107,7 @@ class Generated:
             raise PromptError("No prompt is published.")
         walk.prompt_version_id = published.version_id
         fitted = await prompt_fit(
-            published.source, walk, tokens_most=self._prompt_tokens, count=self._count
+            published.source, walk, tokens_most=self._budget.tokens, count=self._count
         )
         if fitted is None:
             # A prefill that long would pass the time for the first token.
@@ -156,13 +159,20 @@ class Generated:
         loop = asyncio.get_running_loop()
         began = loop.time()
         ends = began + walk.deadline.left
+        stream = self._client.stream(
+            messages,
+            parameters,
+            timeout=ends - began,
+            priority=Priority.ANSWER,
+            conversation=walk.question.conversation,
+        )
         first_by = min(began + self._first_token_seconds, ends)
         finish_reason = None
         begun = False
         try:
             async with (
                 asyncio.timeout_at(first_by) as limit,
-                aclosing(self._client.stream(messages, parameters, timeout=ends - began)) as stream,
+                aclosing(stream),
                 aclosing(_timed(stream, walk)) as chunks,
             ):
                 async for chunk in chunks:
@@ -182,6 +192,11 @@ class Generated:
     def _take(self, walk: Walk, draft: Draft, chunk: ChatChunk) -> None:
         if chunk.usage is not None:
             walk.usage = chunk.usage
+        if chunk.engine is not None:
+            walk.model = chunk.engine.model or walk.model
+            if chunk.engine.host:  # another one than the weights on this machine
+                walk.model_hash = ""
+                walk.details["engine"] = chunk.engine.host
         self._show(walk, draft.feed(chunk.text))
 
     @staticmethod

@@ -21,6 +21,7 @@ class Question:
     ``texts`` are the customer's messages that are answered together, oldest first; ``history`` are
     earlier pairs (question, answer), oldest first. ``attempts`` counts the claims of the turn with
     this one. ``now`` is the shop's local time. ``use_model`` is ``False`` to try the rules alone.
+    ``conversation`` is a key by which an engine may let conversations take turns.
     """
 
     site_id: int
@@ -33,6 +34,7 @@ class Question:
     history: tuple[tuple[str, str], ...] = ()
     attempts: int = 1
     use_model: bool = True
+    conversation: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
 from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
@@ -132,7 +133,7 @@ async def climb(
                 knowledge=knowledge,
                 gate=ModelGate(places=places, clock=time.monotonic),
                 first_token_seconds=first_token_seconds,
-                prompt_tokens=prompt_tokens,
+                budget=PromptBudget(prompt_tokens),
                 model="scripted",
             ),
         ],

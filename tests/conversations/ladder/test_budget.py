@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from conversations.ladder.budget import prompt_fit, tokens_estimate
+import pytest
+
+from conversations.ladder.budget import (
+    TOKENS_LEAST,
+    TOKENS_UNMEASURED,
+    PromptBudget,
+    prompt_fit,
+    tokens_estimate,
+)
 from conversations.ladder.values import Deadline, Unseen, Walk
 from inference.chat import ChatMessage
 from inference.support.check import SupportPassage
@@ -61,6 +69,58 @@ async def test_the_oldest_history_goes_first_then_the_lowest_passages_never_the_
     assert sizes == sorted(sizes, reverse=True)
     assert {len(passages) for _, passages, _ in seen} == {1, 2, 3, 4}
     assert {len(history) for history, _, _ in seen} >= {0, 6}
+
+
+async def test_the_engine_is_asked_to_count_only_what_may_be_too_long() -> None:
+    asked: list[Sequence[ChatMessage]] = []
+
+    async def count(messages: Sequence[ChatMessage]) -> int:
+        asked.append(messages)
+        return 10
+
+    walk = Walk(
+        question=question_make(QUESTION, history=HISTORY),
+        deadline=Deadline(at=time.monotonic() + 5),
+        live=Unseen(),
+        standalone=QUESTION,
+        relevant=PASSAGES,
+    )
+
+    short = await prompt_fit(PROMPT, walk, tokens_most=10_000, count=count)
+    assert asked == []
+    tight = await prompt_fit(PROMPT, walk, tokens_most=50, count=count)
+
+    assert len(asked) == 1
+    assert short == tight, "what the engine says counts, not the estimate"
+
+
+def test_the_budget_is_what_was_set_else_measured_else_a_default() -> None:
+    budget, fixed = PromptBudget(), PromptBudget(700)
+    assert budget.tokens == TOKENS_UNMEASURED
+
+    for each in (budget, fixed):
+        each.measure(1800)
+    assert (budget.tokens, fixed.tokens) == (1800, 700)
+
+    budget.measure(20)
+    assert budget.tokens == TOKENS_LEAST, "a slow machine must still get a passage and the question"
+    budget.measure(0)
+    assert budget.tokens == TOKENS_UNMEASURED, "this engine does not tell"
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("签收之日起7天内支持无理由退货，商品需保持完好。", 16),
+        ("You can return items within 7 days of delivery.", 11),
+        ("https://shop.example/a?b=12&c=%E4%BD", 17),
+        ("xkqzvbnwpl" * 40, 281),
+        ("ORDER JFTW433SMUQGC3DMEBYHEZLW", 19),
+        ("😀🎉" * 20, 40),
+    ],
+)
+def test_the_estimate_is_not_below_what_the_models_tokenizer_counts(text: str, least: int) -> None:
+    assert tokens_estimate([ChatMessage("user", text)]) >= least
 
 
 async def test_even_the_least_may_be_too_long() -> None:

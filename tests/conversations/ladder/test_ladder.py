@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from conversations.enums import Mode, Outcome, Reason, Tier
-from inference.chat import GenerationParameters
+from inference.chat import GenerationParameters, Priority
 from inference.engines.scripted import ScriptedChatClient, ScriptedReply
-from inference.errors import EngineDown, EngineOverloaded, EngineStarting, EngineTimeout
+from inference.errors import (
+    EngineDown,
+    EngineOverloaded,
+    EngineStarting,
+    EngineTimeout,
+    ModelUnknown,
+)
 from inference.prompts.rendering import PromptSource
 from inference.rules.matching import Rule
 from tests.conversations.ladder.cast import (
@@ -309,6 +315,25 @@ async def test_without_the_model_the_rest_of_the_ladder_answers() -> None:
 
     assert client.requests == []
     assert climbed.answer.tier == Tier.FALLBACK
+
+
+async def test_an_engine_without_the_model_counts_as_down_and_says_which_models_it_has() -> None:
+    sentence = "There is no model 'Qwen9' here; known: qwen."
+    client = ScriptedChatClient(ScriptedReply(error=ModelUnknown(sentence)))
+
+    climbed = await climb(client, KNOWN, question_make("可以退货吗?"))
+
+    assert climbed.answer.reason == Reason.ENGINE_DOWN
+    assert climbed.walk.details["engine_error"] == sentence
+
+
+async def test_the_engine_is_told_whose_question_it_is_and_that_somebody_waits() -> None:
+    client = ScriptedChatClient(ANSWER)
+
+    await climb(client, KNOWN, question_make("可以退货吗?", conversation="alice-1"))
+
+    [request] = client.requests
+    assert (request.conversation, request.priority) == ("alice-1", Priority.ANSWER)
 
 
 async def test_the_longest_prompt_loses_history_before_passages_and_never_the_question() -> None:
