@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 class KnowledgeConfig(AppConfig):
     name = "knowledge"
-    verbose_name = _("Knowledge")
+    verbose_name = _("Answers")
 
     def ready(self) -> None:
         from knowledge.revisions import triggers_install

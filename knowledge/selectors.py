@@ -8,6 +8,7 @@ A hit costs one query for the revision.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -15,11 +16,12 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import F, Q
 
-from inference.chat import GenerationParameters
-from inference.prompts.rendering import PromptSource
+from inference.chat import ChatMessage, GenerationParameters
+from inference.errors import PromptError
+from inference.prompts.rendering import PromptSource, prompt_head
 from inference.rules import matching
 from inference.rules.matching import RuleSet
-from knowledge.models import PromptVersion, Rule, Site
+from knowledge.models import Language, PromptVersion, Rule, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,30 @@ def prompt_published(*, site_id: int, role: str, language: str) -> PublishedProm
         site_id, ("prompt", role, language), lambda: _prompt_read(site_id, role, language)
     )
     return prompt
+
+
+def wording_revisions() -> tuple[tuple[int, int], ...]:
+    """Site and wording revision of every active site: another value after every change."""
+    rows = Site.objects.filter(is_active=True).order_by("pk")
+    return tuple(rows.values_list("pk", "wording_revision"))
+
+
+def prompt_heads(*, role: str) -> list[list[ChatMessage]]:
+    """The beginnings that are the same for every question, of the prompts of a role published for
+    the active sites; each once. A prompt that cannot be rendered has none.
+    """
+    heads: dict[ChatMessage, None] = {}
+    for site_id, name in Site.objects.filter(is_active=True).values_list("pk", "name"):
+        for language in Language.values:
+            published = prompt_published(site_id=site_id, role=role, language=language)
+            if published is None:
+                continue
+            variables = {"shop_name": name, "language": language}
+            with suppress(PromptError):  # told at the question that needs it
+                head = prompt_head(published.source, variables)
+                if head is not None:
+                    heads[head] = None
+    return [[head] for head in heads]
 
 
 def rule_value(rule: Rule) -> matching.Rule:

@@ -134,6 +134,12 @@ UNFOLD: Final[dict[str, Any]] = {
                         "knowledge.view_entry",
                     ),
                     _item(
+                        _("Import"),
+                        "upload_file",
+                        "knowledge_knowledgeimport_changelist",
+                        "knowledge.view_knowledgeimport",
+                    ),
+                    _item(
                         _("Rules"),
                         "rule",
                         "knowledge_rule_changelist",

@@ -1,8 +1,9 @@
 """The staff's pages for what a site knows and how it speaks; every write goes to a service."""
 
 from knowledge.admin.entries import EntryAdmin
+from knowledge.admin.imports import KnowledgeImportAdmin
 from knowledge.admin.prompts import PromptTemplateAdmin
 from knowledge.admin.rules import RuleAdmin
 from knowledge.admin.sites import SiteAdmin
 
-__all__ = ["EntryAdmin", "PromptTemplateAdmin", "RuleAdmin", "SiteAdmin"]
+__all__ = ["EntryAdmin", "KnowledgeImportAdmin", "PromptTemplateAdmin", "RuleAdmin", "SiteAdmin"]

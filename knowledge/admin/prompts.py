@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -147,13 +147,7 @@ class PromptTemplateAdmin(ModelAdmin):
             "original": template,
             "template": template,
             "form": form,
-            "sample_form": PromptSampleForm(
-                initial={
-                    "sample_question": _("Can I return this within 7 days?"),
-                    "sample_shop": template.site.name if template.site else _("Demo shop"),
-                    "sample_region": _("Shanghai"),
-                }
-            ),
+            "sample_form": PromptSampleForm(initial=_samples(template)),
             "versions": versions,
             "draft": draft,
             "published": published,
@@ -218,3 +212,13 @@ class PromptTemplateAdmin(ModelAdmin):
         return HttpResponseRedirect(
             reverse("admin:knowledge_prompttemplate_change", args=[template_id])
         )
+
+
+def _samples(template: PromptTemplate) -> dict[str, str]:
+    """What the preview begins with, in the prompt's language, whatever the reader's is."""
+    with override(template.language):
+        return {
+            "sample_question": _("Can I return this within 7 days?"),
+            "sample_shop": template.site.name if template.site else _("Demo shop"),
+            "sample_region": _("Shanghai"),
+        }

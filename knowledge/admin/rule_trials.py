@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from inference.errors import PromptError
@@ -14,6 +16,10 @@ from inference.rules.matching import RuleOutcome, RuleVerdict, Trigger
 from knowledge.admin.refusals import refusal_words
 from knowledge.models import Site
 from knowledge.selectors import rules_enabled
+
+ELSEWHERE: Final = (RuleOutcome.OTHER_TRIGGER, RuleOutcome.OTHER_LANGUAGE)
+WORD_LENGTH: Final = 60
+WORDS_MOST: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +36,22 @@ class TrialRow:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The rule that fires, what it would say, and all rules in their order."""
+    """The rule that fires, what it would say, and all rules in their order; ``others`` are those
+    that cannot fire here, because they are for another language or moment."""
 
     winner: TrialRow | None
     reply: str
     is_handoff: bool
     trigger: Trigger
     rows: Sequence[TrialRow]
+    others: Sequence[TrialRow]
 
 
 def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Trial:
     """Try a sentence on the rules that are enabled for a site; rules that are off do not appear."""
     decision = rules_enabled(site_id=site.pk).decide(text, language, trigger)
-    rows = [
-        TrialRow(
-            rule_id=verdict.rule.id,
-            name=verdict.rule.name,
-            priority=verdict.rule.priority,
-            is_winner=verdict.outcome is RuleOutcome.FIRED,
-            matched=verdict.outcome in (RuleOutcome.FIRED, RuleOutcome.OUTRANKED),
-            why=verdict_words(verdict),
-        )
-        for verdict in decision.trace
-    ]
+    rows = [_row(verdict) for verdict in decision.trace if verdict.outcome not in ELSEWHERE]
+    others = [_row(verdict) for verdict in decision.trace if verdict.outcome in ELSEWHERE]
     reply = ""
     if decision.rule and decision.rule.reply:
         variables = {
@@ -60,6 +59,7 @@ def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Tri
             "user_region": site.region,
             "current_time": timezone.localtime().strftime("%Y-%m-%d %H:%M"),
             "question": text,
+            "language": language,
         }
         try:
             reply = text_render(decision.rule.reply, variables)
@@ -71,6 +71,18 @@ def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Tri
         is_handoff=bool(decision.rule and decision.rule.action == "handoff"),
         trigger=trigger,
         rows=rows,
+        others=others,
+    )
+
+
+def _row(verdict: RuleVerdict) -> TrialRow:
+    return TrialRow(
+        rule_id=verdict.rule.id,
+        name=verdict.rule.name,
+        priority=verdict.rule.priority,
+        is_winner=verdict.outcome is RuleOutcome.FIRED,
+        matched=verdict.outcome in (RuleOutcome.FIRED, RuleOutcome.OUTRANKED),
+        why=verdict_words(verdict),
     )
 
 
@@ -101,4 +113,10 @@ def verdict_words(verdict: RuleVerdict) -> str:
 
 
 def _quoted(words: Sequence[str]) -> str:
-    return _("“%(words)s”") % {"words": _("”, “").join(words)} if words else ""
+    """The words in quotation marks; what is too long to be read there ends in dots."""
+    if not words:
+        return ""
+    shown = [Truncator(word).chars(WORD_LENGTH) for word in words[:WORDS_MOST]]
+    if len(words) > WORDS_MOST:
+        shown.append("…")
+    return _("“%(words)s”") % {"words": _("”, “").join(shown)}

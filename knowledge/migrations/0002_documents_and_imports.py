@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('data', models.BinaryField(help_text='The file itself, until its rows are planned.', null=True)),
                 ('columns', models.JSONField(default=dict, help_text='Which column of the file each field is read from.')),
                 ('entry_status', models.CharField(choices=[('draft', 'Draft'), ('published', 'Published')], default='published', max_length=16, verbose_name='imported entries are')),
-                ('state', models.CharField(choices=[('uploaded', 'Waiting to be read'), ('planned', 'Ready to be looked at'), ('applying', 'Being imported'), ('applied', 'Imported'), ('undoing', 'Being undone'), ('undone', 'Undone'), ('failed', 'Refused')], default='uploaded', max_length=16, verbose_name='state')),
+                ('state', models.CharField(choices=[('uploaded', 'Waiting to be read'), ('columns', 'Asks for its columns'), ('planned', 'Ready to be looked at'), ('applying', 'Being imported'), ('applied', 'Imported'), ('undoing', 'Being undone'), ('undone', 'Undone'), ('failed', 'Refused')], default='uploaded', max_length=16, verbose_name='state')),
                 ('done', models.PositiveIntegerField(default=0, help_text='Rows that the running step is past.')),
                 ('total', models.PositiveIntegerField(default=0, help_text='Rows of the running step.')),
                 ('problem', models.CharField(blank=True, max_length=500, verbose_name='problem')),

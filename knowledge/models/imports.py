@@ -15,6 +15,7 @@ class KnowledgeImport(models.Model):
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("Waiting to be read")
+        COLUMNS = "columns", _("Asks for its columns")
         PLANNED = "planned", _("Ready to be looked at")
         APPLYING = "applying", _("Being imported")
         APPLIED = "applied", _("Imported")

@@ -91,15 +91,22 @@ def prompt_rollback(
 ) -> PromptVersion:
     """Publish an earlier version's text again, as a new version, so that history only grows.
 
-    An unpublished draft stays what it is: the copy gets the next number and is not a draft.
+    An unpublished draft stays the newest version and the one that is edited next: the copy takes
+    its number, and the draft, which no answer ever used, moves up by one.
 
     Raises:
         PromptError: it does not render (any more).
     """
     template = PromptTemplate.objects.select_for_update().get(pk=version.template_id)
+    number = _number_next(template)
+    draft = template.versions.filter(status=PromptVersion.Status.DRAFT, number=number - 1).first()
+    if draft is not None:
+        draft.number = number
+        draft.save(update_fields=["number"])
+        number -= 1
     copy = PromptVersion(
         template=template,
-        number=_number_next(template),
+        number=number,
         note=f"= v{version.number}",
         created_by_id=by.pk if by is not None and by.is_authenticated else None,
         **{name: getattr(version, name) for name in CONTENT},

@@ -45,6 +45,7 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "knowledge.site": _ALL,
         "knowledge.entry": _ALL,
         "knowledge.phrasing": _ALL,
+        "knowledge.knowledgeimport": ("add", "view"),
         "knowledge.prompttemplate": _ALL,
         "knowledge.promptversion": _ALL,
         "knowledge.rule": _ALL,

@@ -74,7 +74,7 @@ def import_discard(*, batch: KnowledgeImport) -> None:
     Raises:
         ImportStateWrong: it was done, and is kept so that it can be undone.
     """
-    _state_check(batch, State.UPLOADED, State.PLANNED, State.FAILED)
+    _state_check(batch, State.UPLOADED, State.COLUMNS, State.PLANNED, State.FAILED)
     batch.delete()
 
 

@@ -71,7 +71,7 @@ def import_plan(*, batch: KnowledgeImport) -> KnowledgeImport:
     """Read the file and write down what each row would do.
 
     A file that cannot be read leaves the import as refused, with the sentence that says why; one
-    whose columns cannot be told is left waiting for :func:`import_columns_set`.
+    whose columns cannot be told asks for them and waits for :func:`import_columns_set`.
     """
     try:
         with transaction.atomic():
@@ -95,8 +95,10 @@ def import_columns(*, batch: KnowledgeImport) -> tuple[str, ...]:
 
 def import_columns_set(*, batch: KnowledgeImport, columns: Mapping[str, str]) -> KnowledgeImport:
     """Say which column each field is read from; the rows can then be planned."""
-    batch.columns = {field: column for field, column in columns.items() if column}
-    batch.save(update_fields=["columns"])
+    if batch.state == KnowledgeImport.State.COLUMNS:
+        batch.columns = {field: column for field, column in columns.items() if column}
+        batch.state = KnowledgeImport.State.UPLOADED
+        batch.save(update_fields=["columns", "state"])
     return batch
 
 
@@ -113,7 +115,8 @@ def _plan(batch: KnowledgeImport) -> None:
         file = rows_open(data, file_name=batch.file_name)
         batch.columns = batch.columns or _columns_of(file)
         if columns_missing(batch.columns):
-            batch.save(update_fields=["columns"])
+            batch.state = KnowledgeImport.State.COLUMNS
+            batch.save(update_fields=["columns", "state"])
             return
         _rows_store(batch, _compared(batch, _values_of_rows(batch, file.rows)))
     else:

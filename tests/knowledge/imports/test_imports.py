@@ -95,7 +95,7 @@ def test_a_file_separated_by_semicolons_is_read(site: Site) -> None:
 
 def test_columns_that_nobody_can_guess_are_asked_for(site: Site) -> None:
     batch = planned(site, "Thema,Text\nA?,1\n")
-    assert batch.state == State.UPLOADED
+    assert batch.state == State.COLUMNS
     assert import_columns(batch=batch) == ("Thema", "Text")
     import_columns_set(batch=batch, columns={"question": "Thema", "answer": "Text", "status": ""})
     assert actions(import_plan(batch=batch)) == [Action.CREATE]

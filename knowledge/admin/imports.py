@@ -1,0 +1,363 @@
+"""Imports as a flow: upload, look at what would change, import, undo."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+
+from knowledge.admin.differences import difference_html
+from knowledge.documents.blocks import DocumentRefused
+from knowledge.documents.rows import formula_escape
+from knowledge.models import KnowledgeImport, KnowledgeImportRow, Site
+from knowledge.services.imports.applying import (
+    ImportStateWrong,
+    import_discard,
+    import_rows_leave_out,
+    import_start,
+    import_undo_start,
+)
+from knowledge.services.imports.columns import FIELDS, NEEDED, columns_guess
+from knowledge.services.imports.planning import (
+    SUFFIXES,
+    import_columns,
+    import_columns_set,
+    import_create,
+)
+from knowledge.tasks import import_applying, import_planning, import_undoing
+
+ROWS_SHOWN: Final = 50
+State = KnowledgeImport.State
+Action = KnowledgeImportRow.Action
+
+FIELD_LABELS: Final[dict[str, Any]] = {
+    "question": _("question"),
+    "answer": _("answer"),
+    "phrasings": _("other phrasings"),
+    "keywords": _("keywords"),
+    "language": _("language"),
+    "status": _("status"),
+}
+
+
+class ImportUploadForm(forms.ModelForm):
+    """A file, where it goes, and whether customers see it at once."""
+
+    file = forms.FileField(
+        label=_("File"),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ",".join(SUFFIXES)}),
+        help_text=_(
+            "Questions and answers as CSV, Excel or JSON Lines; or a document as Markdown, HTML, "
+            "text, PDF or Word, which is cut at its headings. Nothing changes before you have "
+            "seen what would change."
+        ),
+    )
+
+    class Meta:
+        model = KnowledgeImport
+        fields = ("site", "entry_status")
+
+
+class ImportColumnsForm(forms.Form):
+    """Which column of the file each field is read from."""
+
+    def __init__(self, *args: Any, columns: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        guess = columns_guess(columns)
+        choices = [("", "–"), *((column, column) for column in columns if column)]
+        for field in FIELDS:
+            self.fields[field] = forms.ChoiceField(
+                label=FIELD_LABELS[field],
+                choices=choices,
+                required=field in NEEDED,
+                initial=guess.get(field, ""),
+                widget=UnfoldAdminSelectWidget,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row of the preview: what it would do, with the differences marked."""
+
+    row: KnowledgeImportRow
+    question: SafeString
+    answer: SafeString
+    others: list[tuple[str | Promise, SafeString]]
+
+
+def row_shown(row: KnowledgeImportRow) -> ShownRow:
+    """The row's values beside what is there now."""
+    before: dict[str, Any] = row.before or {}
+    is_change = row.action in (Action.UPDATE, Action.REMOVE)
+
+    def text(values: dict[str, Any], name: str) -> str:
+        value = values.get(name, "")
+        return "\n".join(value) if isinstance(value, list) else str(value)
+
+    def shown(name: str) -> SafeString:
+        now = text(row.values, name)
+        return difference_html(text(before, name) if is_change else now, now)
+
+    others = [
+        (FIELD_LABELS[name], shown(name))
+        for name in ("phrasings", "keywords", "language", "status")
+        if (is_change and text(before, name) != text(row.values, name))
+        or (
+            row.action == Action.CREATE
+            and name in ("phrasings", "keywords")
+            and row.values.get(name)
+        )
+    ]
+    return ShownRow(row, shown("question"), shown("answer"), others)
+
+
+@admin.register(KnowledgeImport)
+class KnowledgeImportAdmin(ModelAdmin):
+    """Every import with its state; its page is the flow."""
+
+    form = ImportUploadForm
+    list_display = ("file_name", "state_label", "site", "created_by", "created_at")
+    list_filter = ("state", "site")
+    list_filter_sheet = True
+    list_select_related = ("site", "created_by")
+    search_fields = ("file_name",)
+    actions = None
+    fields = ("file", "site", "entry_status")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[KnowledgeImport]:
+        # The file itself may have 50 MB and is not wanted on any page.
+        return super().get_queryset(request).defer("data")
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={
+            State.APPLIED.value: "success",
+            State.PLANNED.value: "info",
+            State.FAILED.value: "danger",
+            State.UNDONE.value: "warning",
+        },
+    )
+    def state_label(self, batch: KnowledgeImport) -> tuple[str, str]:
+        return batch.state, batch.get_state_display()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Imports are thrown away or undone on their own page."""
+        return False
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        site = Site.objects.order_by("is_demo", "pk").first()
+        return {"site": site.pk if site else None}
+
+    def get_urls(self) -> list[URLPattern]:
+        def page(action: str, view: Callable[..., HttpResponse]) -> URLPattern:
+            return path(
+                f"<int:batch_id>/{action}/",
+                self.admin_site.admin_view(view),
+                name=f"knowledge_knowledgeimport_{action}",
+            )
+
+        return [
+            page("step", self.step_view),
+            page("progress", self.progress_view),
+            page("errors", self.errors_view),
+            *super().get_urls(),
+        ]
+
+    def save_model(
+        self, request: HttpRequest, obj: KnowledgeImport, form: forms.ModelForm, change: bool
+    ) -> None:
+        data = form.cleaned_data
+        batch = import_create(
+            site=data["site"],
+            file_name=data["file"].name,
+            data=data["file"].read(),
+            entry_status=data["entry_status"],
+            by=request.user,
+        )
+        obj.pk = batch.pk
+        import_planning.enqueue(batch.pk, get_language())
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        try:
+            return super().add_view(request, form_url, {**one_button, **(extra_context or {})})
+        except DocumentRefused as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.path)
+
+    def response_add(
+        self, request: HttpRequest, obj: KnowledgeImport, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._page(obj.pk)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_addition(request, KnowledgeImport.objects.get(pk=obj.pk), message)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What the import would do, does, or did."""
+        batch = self._batch(request, object_id)
+        counts = self._counts(batch)
+        chosen = request.GET.get("show", "")
+        rows = self._rows(batch, chosen)
+        page = Paginator(rows, ROWS_SHOWN).get_page(request.GET.get("page"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": batch.file_name,
+            "opts": self.opts,
+            "original": batch,
+            "batch": batch,
+            "may_change": self.has_add_permission(request),
+            "counts": counts,
+            "changes": counts["create"] + counts["update"] + counts["remove"] - counts["left_out"],
+            "tabs": self._tabs(counts, chosen),
+            "page": page,
+            "chosen": chosen,
+            "rows": [row_shown(row) for row in page],
+            "columns_form": self._columns_form(batch),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/knowledge/knowledgeimport/flow.html", context)
+
+    def step_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """A button of the page: columns, leave rows out, import, undo, throw away."""
+        batch = self._batch(request, str(batch_id))
+        if request.method != "POST" or not self.has_add_permission(request):
+            raise PermissionDenied
+        try:
+            return self._step(request, batch)
+        except ImportStateWrong as error:
+            messages.error(request, str(error))
+            return self._page(batch.pk)
+
+    def _step(self, request: HttpRequest, batch: KnowledgeImport) -> HttpResponse:
+        language = get_language()
+        match request.POST.get("step"):
+            case "columns":
+                form = self._columns_form(batch, request.POST)
+                if form is None or not form.is_valid():
+                    messages.error(request, gettext("Say where question and answer stand."))
+                    return self._page(batch.pk)
+                import_columns_set(batch=batch, columns=form.cleaned_data)
+                import_planning.enqueue(batch.pk, language)
+            case "start":
+                import_start(batch=batch)
+                import_applying.enqueue(batch.pk, language)
+            case "undo":
+                import_undo_start(batch=batch)
+                import_undoing.enqueue(batch.pk, language)
+            case "discard":
+                import_discard(batch=batch)
+                messages.success(request, gettext("The import was thrown away."))
+                return HttpResponseRedirect(reverse("admin:knowledge_knowledgeimport_changelist"))
+            case "leave_out" | "take_in" as step:
+                row = request.POST.get("row", "")
+                chosen = Q(pk=int(row)) if row.isdecimal() else Q(similar__isnull=False)
+                import_rows_leave_out(batch=batch, rows=chosen, leave_out=step == "leave_out")
+                return self._page(batch.pk, request.POST.get("query", ""))
+            case _:
+                raise Http404
+        return self._page(batch.pk)
+
+    def progress_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """How far the worker is; the page loads itself anew when the state has changed."""
+        batch = self._batch(request, str(batch_id))
+        response = TemplateResponse(
+            request, "admin/knowledge/knowledgeimport/progress.html", {"batch": batch}
+        )
+        was = request.GET.get("state", "")
+        if was != batch.state:
+            response["HX-Refresh"] = "true"
+        return response
+
+    def errors_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """The rows with errors as a CSV file, to be mended and imported again."""
+        batch = self._batch(request, str(batch_id))
+        response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="import-{batch.pk}-errors.csv"'
+        rows = list(batch.rows.filter(action=Action.ERROR))
+        names = list(dict.fromkeys(name for row in rows for name in row.values))
+        writer = csv.writer(response)
+        writer.writerow(
+            [gettext("line"), gettext("problem"), *(formula_escape(name) for name in names)]
+        )
+        for row in rows:
+            cells = [str(row.values.get(name, "")) for name in names]
+            writer.writerow([row.line, row.message, *(formula_escape(cell) for cell in cells)])
+        return response
+
+    def _batch(self, request: HttpRequest, object_id: str) -> KnowledgeImport:
+        batch = self.get_object(request, object_id)
+        if batch is None:
+            raise Http404
+        if not self.has_view_permission(request, batch):
+            raise PermissionDenied
+        found: KnowledgeImport = batch
+        return found
+
+    @staticmethod
+    def _counts(batch: KnowledgeImport) -> dict[str, int]:
+        changing = Q(action__in=(Action.CREATE, Action.UPDATE, Action.REMOVE))
+        counts: dict[str, int] = batch.rows.aggregate(
+            **{action.value: Count("pk", filter=Q(action=action)) for action in Action},
+            similar=Count("pk", filter=Q(similar__isnull=False)),
+            left_out=Count("pk", filter=changing & Q(state=KnowledgeImportRow.State.LEFT_OUT)),
+            kept=Count("pk", filter=Q(state=KnowledgeImportRow.State.KEPT)),
+        )
+        return counts
+
+    @staticmethod
+    def _rows(batch: KnowledgeImport, chosen: str) -> QuerySet[KnowledgeImportRow]:
+        rows = batch.rows.select_related("entry", "similar").order_by("number")
+        if chosen == "similar":
+            return rows.filter(similar__isnull=False)
+        if chosen in Action.values:
+            return rows.filter(action=chosen)
+        return rows.exclude(action=Action.SAME)
+
+    @staticmethod
+    def _tabs(counts: dict[str, int], chosen: str) -> list[tuple[str, str | Promise, int, bool]]:
+        tabs: list[tuple[str, str | Promise]] = [
+            (Action.CREATE.value, Action.CREATE.label),
+            (Action.UPDATE.value, Action.UPDATE.label),
+            (Action.REMOVE.value, Action.REMOVE.label),
+            ("similar", _("Possible duplicates")),
+            (Action.SAME.value, Action.SAME.label),
+            (Action.ERROR.value, _("Errors")),
+        ]
+        return [(key, label, counts[key], key == chosen) for key, label in tabs if counts[key]]
+
+    @staticmethod
+    def _columns_form(batch: KnowledgeImport, data: Any = None) -> ImportColumnsForm | None:
+        if batch.state != State.COLUMNS:
+            return None
+        return ImportColumnsForm(data, columns=import_columns(batch=batch))
+
+    def _page(self, batch_id: int, query: str = "") -> HttpResponse:
+        address = reverse("admin:knowledge_knowledgeimport_change", args=[batch_id])
+        return HttpResponseRedirect(f"{address}?{query}" if query else address)

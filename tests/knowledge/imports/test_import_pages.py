@@ -1,0 +1,163 @@
+"""The pages of an import: upload, columns, preview, buttons, errors, and who may see them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from knowledge.admin.differences import difference_html
+from knowledge.models import Entry, KnowledgeImport, Site
+from supportdesk.staff.roles import StaffRole
+from tests.supportdesk.staff.desk_factory import person_make, site_make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def admin_client(client: Client, settings) -> Client:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.ENCODER_URL = ""
+    call_command("migrate", verbosity=0)  # the roles, which a flushed database has lost
+    client.force_login(person_make(StaffRole.ADMIN))
+    return client
+
+
+@pytest.fixture(autouse=True)
+def _signals_kept():
+    """A worker takes the process' signals; they are given back."""
+    import signal
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def upload(client: Client, site: Site, text: str, name: str = "a.csv") -> KnowledgeImport:
+    file = SimpleUploadedFile(name, text.encode())
+    answer = client.post(
+        reverse("admin:knowledge_knowledgeimport_add"),
+        {"file": file, "site": site.pk, "entry_status": "published"},
+    )
+    assert answer.status_code == 302
+    batch = KnowledgeImport.objects.get()
+    assert answer["Location"] == page_of(batch)
+    call_command("worker", once=True)
+    batch.refresh_from_db()
+    return batch
+
+
+def page_of(batch: KnowledgeImport) -> str:
+    return reverse("admin:knowledge_knowledgeimport_change", args=[batch.pk])
+
+
+def step(client: Client, batch: KnowledgeImport, **data: object) -> str:
+    address = reverse("admin:knowledge_knowledgeimport_step", args=[batch.pk])
+    answer = client.post(address, data, follow=True)
+    assert answer.status_code == 200
+    call_command("worker", once=True)
+    return answer.content.decode()
+
+
+def page(client: Client, batch: KnowledgeImport, query: str = "") -> str:
+    answer = client.get(page_of(batch) + query, headers={"accept-language": "en"})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_file_is_uploaded_looked_at_imported_and_undone(admin_client: Client) -> None:
+    site = site_make()
+    before = Entry.objects.count()
+    batch = upload(
+        admin_client,
+        site,
+        "question,answer\n如何申请退货？,改为<b>十四天</b>内。\n新问题？,新答案。\n,x\n",
+    )
+    html = page(admin_client, batch)
+    assert "<ins>" in html
+    assert "<del>" in html
+    assert "<b>十四天</b>" not in html
+    assert "The question is empty." in html or "问题为空" in html
+    assert Entry.objects.count() == before
+    step(admin_client, batch, step="start")
+    assert Entry.objects.count() == before + 1
+    assert "Undo this import" in page(admin_client, batch)
+    step(admin_client, batch, step="undo")
+    assert Entry.objects.count() == before
+    assert "7 天内" in Entry.objects.get(question="如何申请退货？").answer
+
+
+def test_a_row_is_left_out_with_its_button(admin_client: Client) -> None:
+    batch = upload(admin_client, site_make(), "question,answer\nA?,1\nB?,2\n")
+    row = batch.rows.first()
+    step(admin_client, batch, step="leave_out", row=row.pk)
+    step(admin_client, batch, step="start")
+    assert not Entry.objects.filter(question="A?").exists()
+    assert Entry.objects.filter(question="B?").exists()
+
+
+def test_unknown_columns_are_asked_for_on_the_page(admin_client: Client) -> None:
+    batch = upload(admin_client, site_make(), "Thema,Text\nA?,1\n")
+    assert "Which column is which?" in page(admin_client, batch)
+    step(admin_client, batch, step="columns", question="Thema", answer="Text")
+    batch.refresh_from_db()
+    assert batch.state == "planned"
+
+
+def test_the_errors_come_as_a_file_that_no_spreadsheet_runs(admin_client: Client) -> None:
+    batch = upload(admin_client, site_make(), "question,answer\n,=cmd\n")
+    address = reverse("admin:knowledge_knowledgeimport_errors", args=[batch.pk])
+    text = admin_client.get(address).content.decode("utf-8-sig")
+    [_, row] = list(csv.reader(io.StringIO(text)))
+    assert row[0] == "2"
+    assert row[-1] == "'=cmd"
+
+
+def test_a_file_of_an_unknown_kind_gets_a_sentence(admin_client: Client) -> None:
+    site = site_make()
+    answer = admin_client.post(
+        reverse("admin:knowledge_knowledgeimport_add"),
+        {"file": SimpleUploadedFile("a.exe", b"x"), "site": site.pk, "entry_status": "draft"},
+        follow=True,
+        headers={"accept-language": "en"},
+    )
+    assert "cannot be read" in answer.content.decode()
+    assert not KnowledgeImport.objects.exists()
+
+
+@pytest.mark.parametrize("role", [StaffRole.MANAGER, StaffRole.OPERATOR])
+def test_only_an_administrator_sees_imports(admin_client: Client, role: StaffRole) -> None:
+    batch = upload(admin_client, site_make(), "question,answer\nA?,1\n")
+    other = Client()
+    other.force_login(person_make(role))
+    for address in (
+        reverse("admin:knowledge_knowledgeimport_changelist"),
+        page_of(batch),
+        reverse("admin:knowledge_knowledgeimport_errors", args=[batch.pk]),
+        reverse("admin:knowledge_knowledgeimport_progress", args=[batch.pk]),
+    ):
+        assert other.get(address).status_code in (403, 302), address
+    step_address = reverse("admin:knowledge_knowledgeimport_step", args=[batch.pk])
+    assert other.post(step_address, {"step": "start"}).status_code == 403
+    batch.refresh_from_db()
+    assert batch.state == "planned"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "html"),
+    [
+        ("7 days", "14 days", "<del>7</del><ins>14</ins> days"),
+        ("可以退", "不可以退", "<ins>不</ins>可以退"),
+        ("a", "a", "a"),
+        ("", "<b>", "<ins>&lt;b&gt;</ins>"),
+    ],
+)
+def test_a_difference_is_marked_and_escaped(before: str, after: str, html: str) -> None:
+    assert difference_html(before, after) == html
