@@ -96,6 +96,8 @@ class Desk:
     async def _warm(self) -> None:
         with contextlib.suppress(ConversationError):  # the first question does it then
             await self.engines.warm()
+        if self.engines.watch is not None:
+            await self.engines.watch.run()
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))

@@ -6,11 +6,13 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from conversations.engine_watch import EngineWatch
 from conversations.errors import Unavailable
 from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
@@ -34,7 +36,13 @@ from inference.rules.matching import RuleSet
 from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
 from knowledge.retrieval.passages import Retrieval
 from knowledge.retrieval.search import Retriever
-from knowledge.selectors import PublishedPrompt, prompt_published, rules_enabled
+from knowledge.selectors import (
+    PublishedPrompt,
+    prompt_heads,
+    prompt_published,
+    rules_enabled,
+    wording_revisions,
+)
 
 _WARM_SECONDS = 10.0
 _WARM_PAUSE_SECONDS = 1.0
@@ -83,6 +91,7 @@ class Engines:
     chat: ChatClient | BackendPool
     encoder: EmbeddingClient | None = None
     knowledge: SiteKnowledge | None = None
+    watch: EngineWatch | None = None
 
     def anticipate(self, text: str) -> None:
         """A question with this text is about to climb the ladder."""
@@ -93,6 +102,8 @@ class Engines:
         """Make connections and indexes before the first question needs them; best effort."""
         if isinstance(self.chat, BackendPool):
             await self.chat.warm()
+        if self.watch is not None:
+            await self.watch.look()
         while self.encoder is not None:
             try:
                 await self.encoder.embed(["warm"], kind="query", timeout=_WARM_SECONDS)
@@ -144,8 +155,20 @@ def engines_make(
     )
     vectors = OpenAIEmbeddingClient(encoder, settings.EMBEDDING_MODEL, key) if encoder else None
     knowledge = SiteKnowledge(vectors)
-    ladder = ladder_make(chat=chat, knowledge=knowledge)
-    return Engines(ladder=ladder, chat=chat, encoder=vectors, knowledge=knowledge)
+    budget = PromptBudget(settings.PROMPT_TOKENS)
+    return Engines(
+        ladder=ladder_make(chat=chat, knowledge=knowledge, budget=budget),
+        chat=chat,
+        encoder=vectors,
+        knowledge=knowledge,
+        watch=EngineWatch(
+            chat=chat,
+            budget=budget,
+            revision=partial(READS.run, wording_revisions),
+            heads=partial(READS.run, prompt_heads, role="answer"),
+            clock=time.monotonic,
+        ),
+    )
 
 
 def ladder_make(

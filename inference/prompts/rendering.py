@@ -30,6 +30,8 @@ VARIABLES: Final = (
 """
 REPLY_VARIABLES: Final = ("question", "current_time", "user_region", "shop_name", "language")
 """What a rule's reply may name."""
+HEAD_VARIABLES: Final = ("shop_name", "language")
+"""What is the same for every question of a site in a language."""
 SOURCE_MOST: Final = 16_000
 """Characters of a template."""
 
@@ -66,6 +68,20 @@ def prompt_render(source: PromptSource, variables: Mapping[str, object]) -> list
         raise PromptError(gettext_noop("The message of the prompt is empty."))
     messages = [ChatMessage("system", system)] if system else []
     return [*messages, ChatMessage("user", user)]
+
+
+def prompt_head(source: PromptSource, variables: Mapping[str, object]) -> ChatMessage | None:
+    """The system message of a prompt if it is the same for every question, else ``None``.
+
+    It is when its template names nothing but ``HEAD_VARIABLES``.
+
+    Raises:
+        PromptError: as ``prompt_render``.
+    """
+    if _names(source.system) - set(HEAD_VARIABLES):
+        return None
+    system = text_render(source.system, variables).strip()
+    return ChatMessage("system", system) if system else None
 
 
 def text_render(template: str, variables: Mapping[str, object]) -> str:
@@ -147,17 +163,22 @@ def _compiled(template: str) -> Template:
 
 
 def _names_check(template: str, known: tuple[str, ...]) -> None:
-    try:
-        tree = _environment.template_nodes(template[: SOURCE_MOST + 1])
-        unknown = find_undeclared_variables(tree) - set(known) - set(_environment.globals)
-    except _TEMPLATE_FAULTS as error:
-        raise _refusal(error) from error
+    unknown = _names(template) - set(known)
     if unknown:
         raise PromptError(
             gettext_noop("Unknown variable %(names)s; there are %(known)s."),
             names=", ".join(sorted(unknown)),
             known=", ".join(known),
         )
+
+
+def _names(template: str) -> set[str]:
+    """The variables that a template names."""
+    try:
+        tree = _environment.template_nodes(template[: SOURCE_MOST + 1])
+        return find_undeclared_variables(tree) - set(_environment.globals)
+    except _TEMPLATE_FAULTS as error:
+        raise _refusal(error) from error
 
 
 def _variable(name: str, value: object) -> object:

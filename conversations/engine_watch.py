@@ -1,0 +1,84 @@
+"""What the desk and its engine keep telling each other.
+
+The engine tells how long a prompt it reads in time; the desk tells the fixed heads of the published
+prompts, which the engine then keeps ready, so that an answer begins with the tokens behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Protocol, runtime_checkable
+
+from conversations.errors import ConversationError
+from conversations.ladder.budget import PromptBudget
+from inference.chat import ChatClient, ChatMessage
+from inference.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+CHANGE_SECONDS = 3.0
+"""How long a changed prompt may go unnoticed."""
+HEALTH_SECONDS = 30.0
+"""How long a restarted engine may go without the heads, and a measured budget unnoticed."""
+
+
+@runtime_checkable
+class PrefixKeeper(Protocol):
+    """A client of an engine that keeps fixed beginnings of prompts ready."""
+
+    async def prefixes_put(self, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
+        """Replace the set of beginnings."""
+        ...
+
+
+class EngineWatch:
+    """Looks at the engine and at the published prompts from time to time.
+
+    Args:
+        budget: is told what the engine measured.
+        revision: something that is another one whenever a prompt was published or withdrawn.
+        heads: the fixed heads of the published prompts, a list of messages each.
+    """
+
+    def __init__(
+        self,
+        *,
+        chat: ChatClient,
+        budget: PromptBudget,
+        revision: Callable[[], Awaitable[Hashable]],
+        heads: Callable[[], Awaitable[Sequence[Sequence[ChatMessage]]]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._chat = chat
+        self._budget = budget
+        self._revision = revision
+        self._heads = heads
+        self._clock = clock
+        self._seen: Hashable = None
+        self._look_at = float("-inf")
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(CHANGE_SECONDS)
+
+    async def look(self) -> None:
+        """Look once; what fails is tried again at the next look."""
+        try:
+            revision = await self._revision()
+            if revision == self._seen and self._clock() < self._look_at:
+                return
+            health = await self._chat.health()
+            if health.state != "ready":
+                return
+            self._budget.measure(health.prompt_tokens_budget)
+            if isinstance(self._chat, PrefixKeeper):
+                await self._chat.prefixes_put(await self._heads())
+        except EngineError as error:
+            logger.warning("The engine did not take the heads of the prompts: %s", error)
+        except ConversationError:
+            return  # the database is away
+        self._seen, self._look_at = revision, self._clock() + HEALTH_SECONDS
