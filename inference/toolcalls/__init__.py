@@ -1,0 +1,1 @@
+"""Calls of tools that a model writes into its answer: found, repaired, checked."""
