@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from inference.engines.scripted import ScriptedEngine, script_load
 from inference.errors import WeightsError
@@ -29,12 +30,13 @@ from inference.server.service import (
     LoadedChat,
     LoadedEmbedding,
 )
-from inference.weights.manifest import Manifest, ModelKind, manifest_verify
+from inference.weights.manifest import Manifest, ModelKind, file_sha256, manifest_verify
 
 EXIT_ADDRESS_TAKEN = 1
 EXIT_USAGE = 2
 EXIT_MODEL_UNUSABLE = 78
 API_KEY_VARIABLE = "SUPPORTDESK_ENGINE_API_KEY"
+_BACKLOG = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,14 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return EXIT_USAGE
     try:
-        listener = _listen(options.host, options.port)
+        listener = _listen(
+            options.host, options.port, shared=options.share_port, now=not options.when_ready
+        )
+        health = _listen("127.0.0.1", options.health_port) if options.health_port else None
     except OSError as error:
         _complain(
             f"Cannot listen on {options.host} port {options.port}: {error.strerror or error}."
         )
         return EXIT_ADDRESS_TAKEN
     try:
-        return asyncio.run(_serve(service, listener, api_key=api_key, linger=options.linger))
+        return asyncio.run(_serve(service, listener, health, options, api_key))
     except KeyboardInterrupt:
         return 0
     finally:
@@ -78,6 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scripted", type=Path, metavar="FILE", help="answer from a script")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
+        "--health-port", type=int, default=0, metavar="P", help="answer /health there, too"
+    )
+    parser.add_argument(
+        "--share-port",
+        action="store_true",
+        help="let another server of this user listen on the same port, to take over from this one",
+    )
+    parser.add_argument(
+        "--when-ready", action="store_true", help="listen on the port only with the model loaded"
+    )
+    parser.add_argument(
+        "--drain",
+        type=int,
+        default=5,
+        metavar="SECONDS",
+        help="how long answers under way have after a signal to stop",
+    )
+    parser.add_argument(
         "--linger",
         type=float,
         default=0.0,
@@ -93,6 +116,8 @@ def _service_make(options: argparse.Namespace) -> InferenceService:
     Raises:
         ValueError, OSError: no model is given, two are, or the script is not usable.
     """
+    if options.when_ready and not options.health_port:
+        raise ValueError("--when-ready needs a --health-port to tell when that is.")
     if options.scripted and options.chat_model:
         raise ValueError("Give either --chat-model or --scripted.")
     chat_loader: ChatLoader | None = None
@@ -113,7 +138,8 @@ def _chat_loader(path: Path, threads: int) -> ChatLoader:
         from inference.engines.generator import GeneratorEngine
 
         manifest = _manifest_check(path, "chat")
-        return LoadedChat(manifest.name, GeneratorEngine.load(path, manifest, threads=threads))
+        engine = GeneratorEngine.load(path, manifest, threads=threads)
+        return LoadedChat(manifest.name, engine, manifest.model_hash)
 
     return load
 
@@ -140,51 +166,81 @@ def _scripted_loader(path: Path) -> ChatLoader:
 
     def load() -> LoadedChat:
         time.sleep(script.load_seconds)
-        return LoadedChat("scripted", ScriptedEngine(script))
+        return LoadedChat("scripted", ScriptedEngine(script), file_sha256(path))
 
     return load
 
 
 async def _serve(
-    service: InferenceService, listener: socket.socket, *, api_key: str, linger: float
+    service: InferenceService,
+    listener: socket.socket,
+    health: socket.socket | None,
+    options: argparse.Namespace,
+    api_key: str,
 ) -> int:
-    config = uvicorn.Config(
-        application_make(service, api_key=api_key),
-        lifespan="on",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        # Answers under way get this long after SIGTERM.
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
+    application = application_make(service, api_key=api_key)
+    # Two servers of one application: /health answers, for a supervisor, before the port is open.
+    servers = [_server_make(application, options.drain, lifespan=True)]
+    if health is not None:
+        servers.append(_server_make(application, options.drain, lifespan=False))
     host, port = listener.getsockname()[:2]
-    print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201
+
+    async def listener_serve(server: uvicorn.Server) -> None:
+        if options.when_ready:
+            await service.loaded.wait()
+            listener.listen(_BACKLOG)
+        print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201
+        await server.serve(sockets=[listener])
+        # Signals reach the server that was started last; the first one ends after it.
+        servers[0].should_exit = True
 
     async def failure_watch() -> None:
         await service.failed.wait()
         _complain(service.detail)
-        await asyncio.sleep(linger)
-        server.should_exit = True
+        await asyncio.sleep(options.linger)
+        for server in servers:
+            server.should_exit = True
 
-    watching = asyncio.create_task(failure_watch())
+    watching = [asyncio.create_task(failure_watch())]
     try:
-        await server.serve(sockets=[listener])
+        if health is None:
+            await listener_serve(servers[0])
+        else:
+            watching.append(asyncio.create_task(listener_serve(servers[1])))
+            await servers[0].serve(sockets=[health])
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
     return EXIT_MODEL_UNUSABLE if service.failed.is_set() else 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _server_make(application: Starlette, drain: int, *, lifespan: bool) -> uvicorn.Server:
+    config = uvicorn.Config(
+        application,
+        lifespan="on" if lifespan else "off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=drain,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int, *, shared: bool = False, now: bool = True) -> socket.socket:
+    """A socket at that address, ``shared`` with other servers of this user; it listens ``now`` or
+    when it is told to."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where it knows the protocol to be TCP. With it on,
     # the body of an answer waits 40 ms for the client to acknowledge the head.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        listener.listen(128)
+        if now:
+            listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise

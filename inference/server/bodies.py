@@ -16,10 +16,12 @@ class AnswerBodies:
     completion_id: str
     created: int
     model: str
+    fingerprint: str
 
     @classmethod
-    def start(cls, model: str) -> AnswerBodies:
-        return cls(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model)
+    def start(cls, model: str, fingerprint: str) -> AnswerBodies:
+        """``model`` as the client calls it; ``fingerprint`` tells what it really is."""
+        return cls(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model, fingerprint)
 
     def chunk(
         self,
@@ -68,6 +70,7 @@ class AnswerBodies:
             "object": kind,
             "created": self.created,
             "model": self.model,
+            "system_fingerprint": self.fingerprint,
         }
 
 

@@ -30,10 +30,11 @@ async def chat_completion_create(request: Request) -> Response:
     """
     hints = request_hints(request)
     body = await body_parse(request, ChatCompletionRequest)
-    scheduler = service_of(request).scheduler(body.model)
+    service = service_of(request)
+    scheduler = service.scheduler(body.model)
     messages = [message.message() for message in body.messages]
     prompt = await asyncio.to_thread(scheduler.engine.prompt_encode, messages)
-    bodies = AnswerBodies.start(body.model)
+    bodies = AnswerBodies.start(body.model, service.fingerprint)
     if body.logprobs:
         return await _first_token_answer(request, body, scheduler, prompt, hints, bodies)
     parameters = _parameters_fit(body, prompt, scheduler.engine)

@@ -15,10 +15,11 @@ from inference.server.errors import ApiError
 
 @dataclass(frozen=True, slots=True)
 class LoadedChat:
-    """A chat engine and the name that it goes by."""
+    """A chat engine, the name that it goes by, and the hash of its weights."""
 
     name: str
     engine: ChatEngine
+    model_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class InferenceService:
     """Loads the models in threads and hands out the engines once they are there.
 
     A loader that raises ``WeightsError`` stops the service for good: ``detail`` says why, and
-    ``failed`` is set.
+    ``failed`` is set; otherwise ``loaded`` is, in the end.
     """
 
     chat_loader: ChatLoader | None = None
@@ -47,6 +48,7 @@ class InferenceService:
     state: EngineState = "loading"
     detail: str = ""
     failed: asyncio.Event = field(default_factory=asyncio.Event)
+    loaded: asyncio.Event = field(default_factory=asyncio.Event)
     _chat: LoadedChat | None = None
     _embedding: LoadedEmbedding | None = None
     _scheduler: Scheduler | None = None
@@ -66,10 +68,16 @@ class InferenceService:
             raise
         else:
             self.state = "ready"
+            self.loaded.set()
 
     def _fail(self, detail: str) -> None:
         self.state, self.detail = "stopped", detail
         self.failed.set()
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and hash of the chat model, ``name@hash``, whatever clients call it."""
+        return f"{self._chat.name}@{self._chat.model_hash}" if self._chat is not None else ""
 
     def close(self) -> None:
         """Stop taking requests and give the memory back."""
