@@ -11,7 +11,7 @@ from django_tasks import task
 from inference.client import OpenAIEmbeddingClient
 from knowledge.models import KnowledgeImport
 from knowledge.services.imports.applying import import_apply, import_undo
-from knowledge.services.imports.planning import import_plan
+from knowledge.services.imports.planning import import_plan_show, import_read
 from knowledge.services.imports.similarity import import_similar_find
 
 
@@ -22,11 +22,11 @@ def import_planning(batch_id: int, language: str) -> None:
     if batch is None:  # thrown away meanwhile
         return
     with override(language):
-        import_plan(batch=batch)
-        if batch.state == KnowledgeImport.State.PLANNED and _similar_find(batch) is None:
+        import_read(batch=batch)
+        if batch.data is None and _similar_find(batch) is None:
             note = gettext("Possible duplicates were not looked for: the encoder does not answer.")
             batch.notes = [*batch.notes, note]
-            batch.save(update_fields=["notes"])
+        import_plan_show(batch=batch)
 
 
 @task()

@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, connection
 from numpy.typing import NDArray
 
 from inference.chat import EmbeddingClient
@@ -251,6 +251,15 @@ def _vectors_of(
 
 
 def _with_connection(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    # These threads serve no request, whose end would drop broken and outworn connections.
-    close_old_connections()
+    """Run with the thread's own connection, which is kept: to open one costs more than a search.
+
+    No request's end looks after it, so one that broke while nobody used it is noticed here.
+    """
+    was_open = connection.connection is not None
+    try:
+        return function(*args, **kwargs)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        if not was_open:
+            raise
     return function(*args, **kwargs)

@@ -74,7 +74,7 @@ def values_of_entry(entry: Entry) -> EntryValues:
         "keywords": entry.keywords,
         "language": Language(entry.language).value,
         "status": Entry.Status(entry.status).value,
-        "phrasings": [phrasing.text for phrasing in entry.phrasings.all()],
+        "phrasings": [p.text for p in sorted(entry.phrasings.all(), key=lambda p: p.pk)],
     }
 
 

@@ -68,6 +68,20 @@ def import_create(
 
 
 def import_plan(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Read the file, write down what each row would do, and lay the plan before people."""
+    import_read(batch=batch)
+    return import_plan_show(batch=batch)
+
+
+def import_plan_show(*, batch: KnowledgeImport) -> KnowledgeImport:
+    """Lay a plan that is written down before people."""
+    if batch.state == KnowledgeImport.State.UPLOADED and batch.data is None:
+        batch.state = KnowledgeImport.State.PLANNED
+        batch.save(update_fields=["state", "notes"])
+    return batch
+
+
+def import_read(*, batch: KnowledgeImport) -> KnowledgeImport:
     """Read the file and write down what each row would do.
 
     A file that cannot be read leaves the import as refused, with the sentence that says why; one
@@ -121,7 +135,7 @@ def _plan(batch: KnowledgeImport) -> None:
         _rows_store(batch, _compared(batch, _values_of_rows(batch, file.rows)))
     else:
         _document_plan(batch, data)
-    batch.state, batch.data = KnowledgeImport.State.PLANNED, None
+    batch.data = None
     batch.total = batch.rows.count()
     batch.save()
 
