@@ -108,11 +108,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EngineIdentity:
-    """Who answered, for provenance: the model as its server calls it, and the server's host and
-    port; no host for the built-in engine on this machine."""
+    """Who answered, for provenance.
+
+    Attributes:
+        model: the model's name, as its server tells it.
+        host: the server's host and port; "" for the built-in engine on this machine.
+        fingerprint: what the server says of its weights and set-up, if anything; of the built-in
+            engine the hash of the model.
+    """
 
     model: str
     host: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

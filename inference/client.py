@@ -347,7 +347,9 @@ async def _chunks(
             row = await anext(rows, None)
         if row is None:
             break
-        engine = EngineIdentity(row.model or asked.model, asked.host)
+        engine = EngineIdentity(
+            row.model or asked.model, asked.host, row.system_fingerprint or asked.fingerprint
+        )
         if row.usage is not None:
             usage = _usage(row.usage)
         for choice in row.choices[:1]:

@@ -24,11 +24,15 @@ BreakerState = Literal["closed", "open"]
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When it opens, and how long it stays open; ``window`` and ``probe`` are in seconds."""
+    """When it opens, and how long it stays open; times in seconds.
+
+    ``patience`` is how long a shared breaker waits for Redis before it decides alone.
+    """
 
     failures: int = 3
     window: float = 60.0
     probe: float = 30.0
+    patience: float = 0.25
 
 
 class Breaker(Protocol):

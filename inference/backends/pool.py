@@ -407,9 +407,13 @@ async def _usable(backend: Backend) -> bool:
 
 def _signed(chunk: ChatChunk, backend: Backend) -> ChatChunk:
     """The chunk with the name of the engine that made it."""
-    model = chunk.engine.model if chunk.engine is not None else _model(backend)
-    host = "" if backend.spec.local else backend.spec.host
-    return replace(chunk, engine=EngineIdentity(model, host))
+    told = chunk.engine or EngineIdentity(_model(backend))
+    if not backend.spec.local:
+        return replace(chunk, engine=replace(told, host=backend.spec.host))
+    # The built-in engine answers to other names too; its fingerprint is ``name@hash``.
+    name, at, model_hash = told.fingerprint.partition("@")
+    identity = EngineIdentity(name, "", model_hash) if at else replace(told, host="")
+    return replace(chunk, engine=identity)
 
 
 def _model(backend: Backend) -> str:

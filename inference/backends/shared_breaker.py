@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ANSWER_SECONDS: Final = 0.1
 _PEACE_SECONDS: Final = 5.0
 _PREFIX: Final = "supportdesk:breaker:"
 
@@ -116,7 +115,7 @@ class SharedBreaker:
             command.close()
             return None
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(self._policy.patience):
                 return await command
         except (RedisError, OSError, TimeoutError) as error:
             self._peace_until = self._clock() + _PEACE_SECONDS

@@ -235,7 +235,7 @@ async def test_processes_that_share_redis_leave_a_server_alone_together(
 ) -> None:
     broken = servers.start("broken")
     address = f"redis://127.0.0.1:{redis_server.port}/0"
-    policy = BreakerPolicy(probe=60.0)
+    policy = BreakerPolicy(probe=60.0, patience=10.0)
     first, second = (
         pool_make(pools, broken.url, redis_url=address, breaker_policy=policy) for _ in range(2)
     )
@@ -261,6 +261,9 @@ async def test_the_built_in_engine_comes_first_or_last_as_set(
         assert text == expected
         assert engine is not None
         assert engine.host == ("" if order == "first" else f"127.0.0.1:{remote.port}")
+        if order == "first":
+            assert engine.model == "scripted"
+            assert len(engine.fingerprint) == 64
 
 
 async def test_without_any_engine_every_request_fails_at_once(pools: list[BackendPool]) -> None:

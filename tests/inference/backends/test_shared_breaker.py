@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -16,7 +17,8 @@ from inference.backends.breaker import BreakerPolicy
 from inference.backends.shared_breaker import SharedBreaker
 from tests.inference.backends.conftest import Clock
 
-POLICY = BreakerPolicy(failures=3, window=60.0, probe=0.3)
+POLICY = BreakerPolicy(failures=3, window=60.0, probe=2.0, patience=10.0)
+HASTY = replace(POLICY, patience=0.05)
 
 
 @pytest.fixture
@@ -97,6 +99,8 @@ async def test_without_an_answer_of_redis_each_process_judges_alone(
     clock: Clock,
     number: signal.Signals,
 ) -> None:
+    for breaker in breakers:
+        breaker._policy = HASTY
     first, second = breakers
     assert await first.admit() == "closed"
     process = redis_server._process
@@ -118,6 +122,7 @@ async def test_redis_is_asked_again_after_a_while(
     breakers: tuple[SharedBreaker, SharedBreaker], redis_server: ValkeyServer, clock: Clock
 ) -> None:
     first, second = breakers
+    first._policy = HASTY
     process = redis_server._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)
@@ -126,4 +131,5 @@ async def test_redis_is_asked_again_after_a_while(
     await opened(second, second)
     assert await first.admit() == "closed"
     clock.now += 6.0
+    first._policy = POLICY
     assert await first.admit() == "open"
