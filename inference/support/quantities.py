@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from inference.support.numerals import NUMBER, number_value
 
@@ -256,6 +257,8 @@ def _numbered(match: re.Match[str]) -> tuple[str, tuple[Fraction, ...]] | None:
     return "number", tuple(values)
 
 
+# Passages are read again and again: for every question, and for every clause of an answer.
+@lru_cache(maxsize=2048)
 def quantities_of(text: str) -> tuple[Quantity, ...]:
     """Every quantity in ``text``, in order of place; overlapping readings are resolved.
 

@@ -124,6 +124,8 @@ def topics_of(text: str) -> frozenset[str]:
     return frozenset[str]().union(*topic_groups(text))
 
 
+# Asked again for each passage and each clause, about the same texts.
+@lru_cache(maxsize=2048)
 def topic_groups(text: str) -> frozenset[frozenset[str]]:
     """For each word of a topic in ``text`` the topics that it may stand for.
 
@@ -180,6 +182,7 @@ def wanted_of(text: str) -> Wanted:
     return Wanted.OTHER
 
 
+@lru_cache(maxsize=512)
 def question_of(text: str, language: str) -> Question:
     """Take a customer's question apart."""
     main = _asked_part(text, language)

@@ -85,6 +85,8 @@ def _names(plain: str, language: str) -> set[str]:
     return names
 
 
+# The same texts come back for every clause and question.
+@lru_cache(maxsize=2048)
 def terms_of(text: str, language: str) -> tuple[Term, ...]:
     """Content words of ``text`` in order, without numbers, identifiers and function words.
 
