@@ -67,7 +67,7 @@ class Evidence:
     prompt: Sequence[tuple[str, str]]
     timings: Sequence[Timing]
     total_milliseconds: float | None
-    rule_explanation: str
+    rule_words: Sequence[str]
     problems: Sequence[str]
     other_details: Sequence[tuple[str, str]]
 
@@ -151,12 +151,18 @@ def _evidence(provenance: Provenance) -> Evidence:
         ],
         timings=_timings(provenance.timings),
         total_milliseconds=total,
-        rule_explanation=str(rule.get("explanation", "")) if isinstance(rule, Mapping) else "",
+        rule_words=_rule_words(rule),
         problems=[str(problem) for problem in problems] if isinstance(problems, list) else [],
         other_details=[
             (key, _flat(value)) for key, value in sorted(details.items()) if key not in known
         ],
     )
+
+
+def _rule_words(rule: object) -> list[str]:
+    """What of the customer's sentence made the rule fire."""
+    words = rule.get("matched") if isinstance(rule, Mapping) else None
+    return [str(word) for word in words] if isinstance(words, list) else []
 
 
 def _flat(value: object) -> str:

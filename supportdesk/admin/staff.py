@@ -10,17 +10,22 @@ from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django_tasks_db.admin import DBTaskResult
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 
 from supportdesk.staff.accounts import account_role_set, password_change_require
 from supportdesk.staff.forms import StaffChangeForm, StaffCreationForm
-from supportdesk.staff.roles import ROLE_LABELS, StaffRole
+from supportdesk.staff.roles import ROLE_LABELS, StaffRole, role_of
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+# Background work shows in the pages that started it; its raw records are for `manage.py shell`.
+admin.site.unregister(DBTaskResult)
 
 
 class RoleFilter(admin.SimpleListFilter):
@@ -42,15 +47,19 @@ class StaffAdmin(UserAdmin, ModelAdmin):
 
     form = StaffChangeForm
     add_form = StaffCreationForm
+    add_form_template = None  # Django's says that more can be edited later; here it cannot
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "email", "role", "is_active", "last_login")
     list_filter = (RoleFilter, "is_active")
     search_fields = ("username", "first_name", "email")
     filter_horizontal = ()
     actions = None
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("own_role", "new_password", "last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("username", "first_name", "email", "role", "is_active", "password")}),
+        (
+            None,
+            {"fields": ("username", "first_name", "email", "role", "is_active", "new_password")},
+        ),
         (_("History"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
@@ -62,7 +71,6 @@ class StaffAdmin(UserAdmin, ModelAdmin):
                     "first_name",
                     "email",
                     "role",
-                    "usable_password",
                     "password1",
                     "password2",
                 ),
@@ -87,6 +95,28 @@ class StaffAdmin(UserAdmin, ModelAdmin):
             if role.value in names:
                 return role.value, str(ROLE_LABELS[role])
         return None
+
+    @display(description=_("role"))
+    def own_role(self, user: User) -> str:
+        role = role_of(user)
+        return str(ROLE_LABELS[role]) if role else "–"
+
+    @display(description=_("password"))
+    def new_password(self, user: User) -> str:
+        return format_html(
+            '<a class="desk-button" href="{}">{}</a>',
+            reverse("admin:auth_user_password_change", args=[user.pk]),
+            _("Set a new password"),
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """The own role is a text: who could take it from themselves might be locked out."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or obj.pk != request.user.pk:
+            return fieldsets
+        (title, options), *others = fieldsets
+        fields = tuple("own_role" if name == "role" else name for name in options["fields"])
+        return (title, {**options, "fields": fields}), *others
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """A superuser's account is changed by superusers only."""

@@ -46,6 +46,7 @@ class StaffCreationForm(UserCreationForm):
     """A new colleague: a name to log in with, a first password and a role."""
 
     role = _role_field()
+    usable_password = None  # everybody at the desk logs in with a password
 
     class Meta(UserCreationForm.Meta):
         model = User

@@ -60,20 +60,22 @@ def test_a_prompt_that_does_not_render_cannot_be_published(template, user):
     assert bad.status == PromptVersion.Status.DRAFT
 
 
-def test_rolling_back_publishes_a_copy_and_keeps_the_draft(template):
+def test_rolling_back_publishes_a_copy_and_the_draft_stays_the_newest(template):
     first = prompt_publish(version=draft(template, user="one {{ question }}", max_tokens=77))
     prompt_publish(version=draft(template, user="two {{ question }}"))
     unfinished = draft(template, user="three")
     again = prompt_rollback(version=first)
     assert (again.number, again.user, again.max_tokens, again.status) == (
-        4,
+        3,
         "one {{ question }}",
         77,
         "published",
     )
     unfinished.refresh_from_db()
-    assert unfinished.status == "draft"
+    assert (unfinished.number, unfinished.status) == (4, "draft")
     assert template.versions.filter(status="published").count() == 1
+    assert draft(template, user="four") == unfinished
+    assert template.versions.filter(status="draft").count() == 1
 
 
 def test_there_is_one_template_for_a_role_and_language(template):

@@ -1,9 +1,12 @@
 """Every page of the admin, asked for by every role: the matrix of docs/staff.md."""
 
+import re
+
 import pytest
 from django.contrib import admin
-from django.urls import reverse
+from django.urls import URLResolver, reverse
 
+from knowledge.models import KnowledgeImport
 from supportdesk.staff.roles import ROLE_PERMISSIONS, StaffRole
 from tests.supportdesk.staff.desk_factory import (
     answer_make,
@@ -19,15 +22,41 @@ MODELS = [
     f"{model._meta.app_label}.{model._meta.model_name}"
     for model in admin.site._registry  # every registered list is covered, new ones too
 ]
+READERS = {StaffRole.ADMIN, StaffRole.MANAGER}
+ALL = set(StaffRole)
+# Pages that hang on no record.
 PAGES = {
-    "report_satisfaction": {StaffRole.ADMIN, StaffRole.MANAGER},
-    "report_satisfaction_export": {StaffRole.ADMIN, StaffRole.MANAGER},
+    "report_satisfaction": READERS,
+    "report_satisfaction_export": READERS,
     "demo_remove": {StaffRole.ADMIN},
-    "engine_state": set(StaffRole),
-    "knowledge_rule_try": {StaffRole.ADMIN, StaffRole.MANAGER},
-    "index": set(StaffRole),
-    "password_change": set(StaffRole),
+    "engine_state": ALL,
+    "knowledge_rule_try": READERS,
+    "knowledge_entry_preview": ALL,  # shows what was sent, nothing of the desk's
+    "index": ALL,
+    "search": ALL,
+    "password_change": ALL,
+    "password_change_done": ALL,
 }
+# Pages behind a record, beside Django's own five: the record, the method, who may.
+RECORD_PAGES = {
+    "auth_user_password_change": ("auth.user", "get", {StaffRole.ADMIN}),
+    "knowledge_prompttemplate_preview": ("knowledge.prompttemplate", "post", READERS),
+    "knowledge_prompttemplate_rollback": ("knowledge.prompttemplate", "post", {StaffRole.ADMIN}),
+    "knowledge_knowledgeimport_step": ("knowledge.knowledgeimport", "post", {StaffRole.ADMIN}),
+    "knowledge_knowledgeimport_progress": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
+    "knowledge_knowledgeimport_errors": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
+}
+# Django's own pages, whose permissions follow the models', and those that need none.
+MODEL_PAGES = ("changelist", "add", "change", "delete", "history")
+DJANGO_PAGES = {"login", "logout", "jsi18n", "autocomplete", "view_on_site", "app_list", None}
+
+
+def _page_names(patterns):
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _page_names(pattern.url_patterns)
+        else:
+            yield pattern.name
 
 
 def _record(label):
@@ -38,6 +67,7 @@ def _record(label):
         "knowledge.entry": site.entries.first(),
         "knowledge.prompttemplate": prompt_make(),
         "knowledge.rule": rule_make(),
+        "knowledge.knowledgeimport": KnowledgeImport.objects.create(site=site, file_name="a.csv"),
         "conversations.conversation": answer.conversation,
         "conversations.rating": answer.rating,
         "auth.user": person_make(StaffRole.OPERATOR, username="colleague"),
@@ -93,6 +123,42 @@ def test_pages_open_only_to_those_who_may(client, name, role):
     client.force_login(person_make(role))
     expected = 200 if role in PAGES[name] else 403
     assert client.get(reverse(f"admin:{name}")).status_code == expected
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+@pytest.mark.parametrize("name", RECORD_PAGES)
+def test_pages_behind_a_record_open_only_to_those_who_may(client, name, role):
+    client.force_login(person_make(role))
+    label, method, roles = RECORD_PAGES[name]
+    record = _record(label)
+    args = [record.pk]
+    if name == "knowledge_prompttemplate_rollback":
+        args.append(record.versions.first().pk)
+    response = getattr(client, method)(reverse(f"admin:{name}", args=args), {"step": "discard"})
+    if role in roles:
+        assert response.status_code in {200, 302}
+    else:
+        assert response.status_code == 403
+
+
+def test_every_page_of_the_admin_is_tried_here():
+    """A new page has to say in this file who may open it."""
+    bases = [label.replace(".", "_") for label in MODELS]
+    standard = {f"{base}_{page}" for base in bases for page in MODEL_PAGES}
+    own = set(_page_names(admin.site.get_urls())) - DJANGO_PAGES - standard
+    assert own == set(PAGES) | set(RECORD_PAGES)
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+def test_the_overview_links_only_to_pages_that_open(client, role):
+    client.force_login(person_make(role))
+    site_make(is_demo=True)
+    answer_make(site_make(), stars=1)
+    body = client.get(reverse("admin:index")).content.decode()
+    links = set(re.findall(r'href="(/admin/[^"#?]*)', body))
+    assert reverse("admin:conversations_conversation_changelist") in links
+    refused = [link for link in sorted(links) if client.get(link).status_code != 200]
+    assert refused == []
 
 
 @pytest.mark.parametrize("name", PAGES)
