@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import math
 import os
 import secrets
 import socket
@@ -12,16 +13,25 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from inference.errors import WeightsError
+from supportdesk.control import control_open
+from supportdesk.model_switch import ModelSwitch
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
 
 # In the data directory; conversations/engine_lease.py reads it.
 STATE_FILE = "serve.json"
+ENGINE = "engine"
+# What commands may ask of a running desk (control.py).
+MODEL_USE = "model_use"
+# An engine whose place is taken has this much more than the longest answer.
+_DRAIN_MARGIN_SECONDS = 2.0
 # The engine may use every core; its niceness keeps sockets and pages quick meanwhile.
 ENGINE_NICE = 5
 # Imports and measurements must not hold up a customer.
@@ -55,14 +65,34 @@ def serve(*, host: str, port: int) -> int:
     timing = Timing(answer=settings.ENGINE_KILL_SECONDS, overdue=settings.ENGINE_KILL_SECONDS)
 
     async def run() -> int:
-        return await Supervisor(children, timing=timing, announce=lines).run()
+        supervisor = Supervisor(children, timing=timing, announce=lines)
+        environment = children[0].environment
+        switch = _model_switch(supervisor, environment)
+        key = environment["SUPPORTDESK_ENGINE_API_KEY"]
+        async with control_open(key, {MODEL_USE: switch.use}) as control_port:
+            with _state_told(environment, control_port):
+                return await supervisor.run()
 
-    with _state_told(children[0].environment):
-        return asyncio.run(run())
+    return asyncio.run(run())
+
+
+def _model_switch(supervisor: Supervisor, environment: Mapping[str, str]) -> ModelSwitch:
+    engine = next((child for child in supervisor.children if child.spec.name == ENGINE), None)
+    port = urlsplit(environment["SUPPORTDESK_ENGINE_URL"]).port or 0
+    key = environment["SUPPORTDESK_ENGINE_API_KEY"]
+    return ModelSwitch(
+        supervisor,
+        engine,
+        spec=lambda path, aliases, wait: _chat_engine_spec(
+            port, path, aliases, key, when_ready=wait
+        ),
+        aliases=_model_aliases(),
+        drain=settings.DEADLINE_SECONDS + _DRAIN_MARGIN_SECONDS,
+    )
 
 
 @contextmanager
-def _state_told(environment: Mapping[str, str]) -> Iterator[None]:
+def _state_told(environment: Mapping[str, str], control_port: int) -> Iterator[None]:
     """While the desk runs, tell commands like ``manage.py ask`` where its engines are.
 
     The file holds the engines' key, so that only this user may read it.
@@ -72,6 +102,7 @@ def _state_told(environment: Mapping[str, str]) -> Iterator[None]:
         "engine_url": environment["SUPPORTDESK_ENGINE_URL"],
         "encoder_url": environment["SUPPORTDESK_ENCODER_URL"],
         "api_key": environment["SUPPORTDESK_ENGINE_API_KEY"],
+        "control_port": control_port,
     }
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -92,10 +123,8 @@ def children_plan(*, host: str, port: int) -> list[ChildSpec]:
     if not engine_url and settings.LOCAL_ENGINE != "off":
         engine_port = port_free()
         engine_url = f"http://127.0.0.1:{engine_port}"
-        options = ["--chat-model", str(model_path(settings.MODEL))]
-        for alias in settings.MODEL_ALIASES:
-            options += ["--alias", alias]
-        engines.append(_engine_spec("engine", engine_port, options, key, nice=ENGINE_NICE))
+        path = model_path(settings.MODEL)
+        engines.append(_chat_engine_spec(engine_port, path, _model_aliases(), key))
     if not encoder_url:
         encoder_port = port_free()
         encoder_url = f"http://127.0.0.1:{encoder_port}"
@@ -198,6 +227,30 @@ def port_free() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _model_aliases() -> list[str]:
+    """The names that clients may use for the chat model, whichever it is."""
+    return list(dict.fromkeys([Path(settings.MODEL).name, *settings.MODEL_ALIASES]))
+
+
+def _chat_engine_spec(
+    port: int, path: Path, aliases: Sequence[str], key: str, *, when_ready: bool = False
+) -> ChildSpec:
+    """The engine; another one may take over its port, so the supervisor asks each at its own."""
+    health_port = port_free()
+    drain = math.ceil(settings.DEADLINE_SECONDS + _DRAIN_MARGIN_SECONDS)
+    options = [
+        "--chat-model", str(path), "--share-port", "--health-port", str(health_port),
+        "--drain", str(drain),
+    ]  # fmt: skip
+    if when_ready:
+        options.append("--when-ready")
+    for alias in aliases:
+        if alias != path.name:
+            options += ["--alias", alias]
+    spec = _engine_spec(ENGINE, port, options, key, nice=ENGINE_NICE)
+    return replace(spec, health_port=health_port)
 
 
 def _engine_spec(

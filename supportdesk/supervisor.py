@@ -24,6 +24,7 @@ from pathlib import Path
 EXIT_UNUSABLE = 78
 _LAUNCHER = Path(__file__).with_name("child_start.py")
 _LINE_BYTES = 8192
+_SUCCESSION_PAUSE = 0.05
 
 Report = Callable[[str, str], None]
 
@@ -84,7 +85,11 @@ class Backoff:
 
 
 class Child:
-    """One supervised process, started again whenever it ends."""
+    """One supervised process, started again whenever it ends.
+
+    ``ready`` is set once it has answered, ``unusable`` says why its model cannot be loaded. A new
+    ``spec`` holds from the next start on.
+    """
 
     def __init__(self, spec: ChildSpec, timing: Timing, report: Report) -> None:
         self.spec = spec
@@ -92,6 +97,7 @@ class Child:
         self.failed_for_good = asyncio.Event()
         self.ready = asyncio.Event()
         self.restarts = 0
+        self.unusable = ""
         self._timing = timing
         self._report = report
         self._stopping = asyncio.Event()
@@ -114,8 +120,10 @@ class Child:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
-    async def stop(self) -> None:
-        """Ask the process to end, and kill what is left of its group after ``stop_seconds``."""
+    async def stop(self, seconds: float | None = None) -> None:
+        """Ask the process to end, and kill what is left of its group after ``seconds``; by
+        default, after its ``stop_seconds``."""
+        seconds = self.spec.stop_seconds if seconds is None else seconds
         self._stopping.set()
         process = self.process
         if process is None or process.returncode is not None:
@@ -123,9 +131,9 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), self.spec.stop_seconds)
+            await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
-            self._say(f"did not stop within {self.spec.stop_seconds:g} s and is killed.")
+            self._say(f"did not stop within {seconds:g} s and is killed.")
         self.kill()
 
     def kill(self) -> None:
@@ -208,7 +216,9 @@ class Child:
                     names = ", ".join(health.get("models", [])[:1])
                     self._say(f"ready after {time.monotonic() - started:.1f} s: {names}")
                 if state == "stopped" and (detail := health.get("detail", "")) != told:
-                    told = detail  # the process stays for a while, so that others can read why
+                    self.unusable = told = (
+                        detail  # the process stays for a while, so that others can read why
+                    )
                 overdue = health.get("overdue_seconds", 0.0)
                 if overdue > self._timing.overdue:
                     self._kill_hung(f"is {overdue:.1f} s late to stop a request")
@@ -223,6 +233,10 @@ class Child:
 
     def _say(self, line: str) -> None:
         self._report(self.spec.name, line)
+
+
+class SuccessionFailed(Exception):
+    """A process could not take the place of another; ``str()`` is one sentence."""
 
 
 class Supervisor:
@@ -241,9 +255,11 @@ class Supervisor:
     ) -> None:
         """``announce`` are lines to print once the first child answers."""
         self._report = report or line_print
-        self.children = [Child(spec, timing or Timing(), self._report) for spec in specs]
+        self._timing = timing or Timing()
+        self.children = [Child(spec, self._timing, self._report) for spec in specs]
         self._announce = announce
         self._stop_asked = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
         self._exit_code = 0
 
     async def run(self) -> int:
@@ -251,19 +267,40 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._signal_take)
-        tasks = [asyncio.create_task(child.run()) for child in self.children]
-        tasks.append(asyncio.create_task(self._announce_when_ready()))
-        tasks += [asyncio.create_task(self._failure_watch(child)) for child in self.children]
+        self._tasks += [asyncio.create_task(child.run()) for child in self.children]
+        self._tasks.append(asyncio.create_task(self._announce_when_ready()))
+        self._tasks += [asyncio.create_task(self._failure_watch(child)) for child in self.children]
         try:
             await self._stop_asked.wait()
             await self._stop_all()
         finally:
             for child in self.children:
                 child.kill()
-            for task in tasks:
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         return self._exit_code
+
+    async def succeed(self, old: Child, spec: ChildSpec, *, drain: float) -> Child:
+        """Start a process that is to take the place of ``old``; when it is ready, stop ``old``.
+
+        ``old`` goes on until then, and for up to ``drain`` seconds with what it is at.
+
+        Raises:
+            SuccessionFailed: the new process does not become ready; ``old`` stays.
+        """
+        new = Child(spec, self._timing, self._report)
+        self.children.append(new)
+        self._tasks.append(asyncio.create_task(new.run()))
+        while not new.ready.is_set():
+            if new.unusable or new.restarts or self._stop_asked.is_set():
+                self.children.remove(new)
+                await new.stop()
+                raise SuccessionFailed(new.unusable or "The new process ended before it was ready.")
+            await asyncio.sleep(_SUCCESSION_PAUSE)
+        await old.stop(drain)
+        self.children.remove(old)
+        return new
 
     def stop(self) -> None:
         """Stop everything; ``run`` then returns."""
