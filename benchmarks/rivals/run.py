@@ -65,7 +65,7 @@ def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool) -> dict[st
         bandwidth = bandwidth_measure(threads)
         contexts: list[AbstractContextManager[Any]] = [s.server for s in systems if s.server]
         if python is not None:
-            checkpoint = checkpoint_ensure(gguf, converted)
+            checkpoint = checkpoint_ensure(gguf)
             size = (checkpoint / "model.safetensors").stat().st_size
             systems.append(
                 System(TRANSFORMERS, f"float32, dequantised from {gguf.name}", size, None)

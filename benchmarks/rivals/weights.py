@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from inference.errors import WeightsError
 from inference.weights.catalog import RepositorySource, Source, WheelSource, catalog_load
+from inference.weights.conversion import weights_convert
 from inference.weights.downloads import SourceUnavailable
 from inference.weights.gguf_file import GGUFFile, gguf_decoder_shape
 from inference.weights.manifest import file_sha256
@@ -77,11 +79,8 @@ def gguf_bytes_per_token(gguf: Path) -> int:
     return int(total)
 
 
-def checkpoint_ensure(gguf: Path, converted: Path) -> Path:
-    """A directory that transformers loads: the file's weights in float32 and its tokenizer.
-
-    ``converted`` is the product's directory of the same model, of which the tokenizer is taken.
-    """
+def checkpoint_ensure(gguf: Path) -> Path:
+    """A directory that transformers loads: the file's weights in float32 and its tokenizer."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -99,8 +98,11 @@ def checkpoint_ensure(gguf: Path, converted: Path) -> Path:
         for name in names
     }
     save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(converted / name, target / name)
+    with tempfile.TemporaryDirectory(dir=gguf.parent) as folder:
+        # Of a conversion of its own, because the product's may know fewer tokens than the file.
+        weights_convert(gguf, Path(folder))
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(Path(folder) / name, target / name)
     config = {
         "architectures": ["Qwen2ForCausalLM"],
         "model_type": shape.architecture,
