@@ -55,15 +55,14 @@ def _logistic(value: float) -> float:
 # they were fitted and lost much elsewhere: weights from the three other sets trusted words too
 # much for CovidFAQ (first hit right in .41 instead of .60).
 HYBRID: Final = Calibration(
-    rank={"question_cosine": 2.0, "whole_cosine": 2.0, "found_question": 3.0},
+    rank={"question_cosine": 5.0, "whole_cosine": 4.0, "found_question": 2.0, "subject": 1.25},
     probability={
-        "question_cosine": 2.057,
-        "whole_cosine": 0.904,
-        "found_question": 1.07,
-        "mean_cosine": -2.876,
-        "lead": 0.455,
+        "question_cosine": 2.17,
+        "whole_cosine": 0.84,
+        "subject": 2.1,
+        "lead": 0.65,
     },
-    intercept=-5.361,
+    intercept=-3.67,
 )
 KEYWORDS: Final = Calibration(
     rank={

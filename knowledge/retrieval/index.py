@@ -16,14 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.retrieval.calibration import HYBRID, KEYWORDS, LANGUAGE_BONUS, Calibration
+from knowledge.retrieval.common import CommonQuestions
 from knowledge.retrieval.entries import IndexedEntry
-from knowledge.retrieval.features import (
-    LEAD_MOST,
-    asked_share,
-    cosine_scaled,
-    mean_of_others,
-    text_bare,
-)
+from knowledge.retrieval.features import CLOSE_FEATURES, LEAD_MOST, asked_share, text_bare
+from knowledge.retrieval.geometry import Geometry, Seen
 from knowledge.retrieval.keywords import KeywordPart, keyword_scores, search_terms
 from knowledge.retrieval.passages import Passage
 from knowledge.retrieval.vectors import (
@@ -62,9 +58,6 @@ class IndexPart:
         ]
         self.question_hashes: list[TextHash] = questions
         self.whole_hashes = [text_hash(entry.whole, WHOLE) for entry in self.entries]
-        counts = [len(entry.questions) for entry in self.entries]
-        # Where each entry's questions begin in question_hashes, for reduceat.
-        self.question_starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.intp)
 
     @cached_property
     def rows(self) -> dict[int, int]:
@@ -96,19 +89,32 @@ class Candidate:
 
 
 class SiteIndex:
-    """The published entries of a site, searchable."""
+    """The published entries of a site, searchable.
 
-    def __init__(self, parts: Sequence[IndexPart], live: Mapping[int, IndexedEntry]) -> None:
+    ``common`` are the common questions for the embedding model, if there are any.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[IndexPart],
+        live: Mapping[int, IndexedEntry],
+        common: CommonQuestions | None = None,
+    ) -> None:
         self._parts = tuple(parts)
         self._live = live
-        self._languages = np.array([e.language for part in parts for e in part.entries], dtype=str)
+        self._common = common
+        self._geometry: tuple[VectorTable, Geometry] | None = None
         self._is_live = np.fromiter(
             (live.get(e.entry_id) is e for part in parts for e in part.entries), dtype=bool
         )
 
     @classmethod
     def built(
-        cls, entries: Mapping[int, IndexedEntry], before: SiteIndex | None = None
+        cls,
+        entries: Mapping[int, IndexedEntry],
+        before: SiteIndex | None = None,
+        *,
+        common: CommonQuestions | None = None,
     ) -> SiteIndex:
         """An index of these entries; parts of the one before are used again where that pays."""
         if before is not None and len(before._parts) and len(entries) > _WHOLE_MOST:
@@ -120,10 +126,10 @@ class SiteIndex:
                 if pk not in rows or large.entries[rows[pk]] is not entry
             ]
             if not small:
-                return cls([large], entries)
+                return cls([large], entries, common)
             if len(small) <= max(_WHOLE_MOST, int(_SMALL_SHARE * len(large.entries))):
-                return cls([large, IndexPart(small)], entries)
-        return cls([IndexPart(list(entries.values()))] if entries else [], entries)
+                return cls([large, IndexPart(small)], entries, common)
+        return cls([IndexPart(list(entries.values()))] if entries else [], entries, common)
 
     def __len__(self) -> int:
         return len(self._live)
@@ -156,7 +162,9 @@ class SiteIndex:
         ranked = sorted(
             (
                 (_rank(candidate, language), candidate)
-                for candidate in self.candidates(text, vector=vector, table=table)
+                for candidate in self.candidates(
+                    text, language=language, vector=vector, table=table
+                )
             ),
             key=lambda pair: (-pair[0], pair[1].entry.entry_id),
         )
@@ -170,17 +178,22 @@ class SiteIndex:
         return passages
 
     def candidates(
-        self, text: str, *, vector: Floats | None = None, table: VectorTable | None = None
+        self,
+        text: str,
+        *,
+        language: str,
+        vector: Floats | None = None,
+        table: VectorTable | None = None,
     ) -> list[Candidate]:
         """The entries that the cheap features rank first, with all of their features."""
-        if not self._live:
+        bare = text_bare(text)
+        if not self._live or not bare:
             return []
         terms = list(dict.fromkeys(search_terms(text)))
-        signals = self._signals(terms, vector, table)
+        seen = self._seen(vector, language, table)
+        signals = self._signals(terms, seen)
         entries = [entry for part in self._parts for entry in part.entries]
-        bare = text_bare(text)
         has_vectors = ~np.isnan(signals.question_cosine)
-        sums = self._sums(signals.question_cosine)
         found = []
         for row in self._first(signals, has_vectors):
             entry = entries[row]
@@ -200,53 +213,33 @@ class SiteIndex:
             if has_vectors[row]:
                 features["question_cosine"] = float(signals.question_cosine[row])
                 features["whole_cosine"] = float(np.nan_to_num(signals.whole_cosine[row]))
+                features["subject"] = seen.shared(row) if seen is not None else 0.0
                 cosine = features["question_cosine"]
-                features["mean_cosine"] = mean_of_others(cosine, *sums[entry.language])
-            exact = bool(bare) and any(bare == text_bare(question) for question in entry.questions)
+            exact = any(bare == text_bare(question) for question in entry.questions)
             found.append(Candidate(entry, features, exact, cosine))
         return found
 
-    def _signals(
-        self, terms: Sequence[str], vector: Floats | None, table: VectorTable | None
-    ) -> _Signals:
+    def _seen(self, vector: Floats | None, language: str, table: VectorTable | None) -> Seen | None:
+        if vector is None or table is None or not len(table):
+            return None
+        known = self._geometry
+        # One assignment: threads that race make the same thing twice, and each uses a whole one.
+        if known is None or known[0] is not table or known[1].size != len(table):
+            known = self._geometry = table, Geometry(self._parts, table, self._common)
+        return known[1].seen(vector, language)
+
+    def _signals(self, terms: Sequence[str], seen: Seen | None) -> _Signals:
         words = keyword_scores([part.keywords for part in self._parts], terms)
-        question_cosine = np.full(len(self._is_live), np.nan, dtype=np.float32)
-        whole_cosine = question_cosine.copy()
-        if vector is not None and table is not None and len(table):
-            matrix = table.matrix
-            # One more for the row -1 of texts without a vector.
-            cosines = np.full(len(matrix) + 1, np.nan, dtype=np.float32)
-            if matrix.shape[1] == len(vector):
-                cosines[:-1] = cosine_scaled(matrix @ vector)
-            start = 0
-            for part in self._parts:
-                end = start + len(part.entries)
-                rows = table.rows_of(part.question_hashes)
-                rows[rows >= len(matrix)] = -1  # came after the view was taken
-                # fmax: a missing phrasing does not hide the others
-                question_cosine[start:end] = np.fmax.reduceat(cosines[rows], part.question_starts)
-                rows = table.rows_of(part.whole_hashes)
-                rows[rows >= len(matrix)] = -1
-                whole_cosine[start:end] = cosines[rows]
-                start = end
+        nothing = np.full(len(self._is_live), np.nan, dtype=np.float32)
         return _Signals(
             question_bm25=words.question,
             answer_bm25=words.answer,
             found_question=words.found_question,
             found=words.found,
-            question_cosine=question_cosine,
-            whole_cosine=whole_cosine,
+            question_cosine=nothing if seen is None else seen.question_cosines(),
+            whole_cosine=nothing if seen is None else seen.whole_cosines(),
             weights=words.weights,
         )
-
-    def _sums(self, question_cosine: Floats) -> dict[str, tuple[float, int]]:
-        """Sum and number of the cosines by language."""
-        sums: dict[str, tuple[float, int]] = {}
-        for language in np.unique(self._languages).tolist():
-            cosines = question_cosine[self._is_live & (self._languages == language)]
-            cosines = cosines[~np.isnan(cosines)]
-            sums[language] = float(cosines.sum()), len(cosines)
-        return sums
 
     def _first(self, signals: _Signals, has_vectors: NDArray[np.bool_]) -> list[int]:
         """Rows of the entries to look at closely."""
@@ -267,7 +260,7 @@ class SiteIndex:
 def _cheap_rank(calibration: Calibration, signals: _Signals) -> Floats:
     total = np.zeros(len(signals.found), dtype=np.float32)
     for name, weight in calibration.rank.items():
-        if name != "asked":
+        if name not in CLOSE_FEATURES:
             total += np.float32(weight) * np.nan_to_num(getattr(signals, name))
     return total
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from inference.chat import EmbeddingClient
 from inference.errors import EngineError
+from knowledge.retrieval.common import common_questions
 from knowledge.retrieval.entries import NOTHING_READ, EntriesRead, entries_read, revision_read
 from knowledge.retrieval.index import SiteIndex, texts_missing
 from knowledge.retrieval.passages import Passage, Retrieval
@@ -170,7 +171,12 @@ class Retriever:
 
     async def _rebuild(self, site_id: int, site: _Site) -> None:
         read = await self._run(entries_read, site_id, site.read)
-        index = await self._run(SiteIndex.built, read.entries, site.index)
+        index = await self._run(
+            SiteIndex.built,
+            read.entries,
+            site.index,
+            common=common_questions(settings.EMBEDDING_MODEL),
+        )
         table, missing = site.table, site.missing
         if self._encoder is not None:
             table, missing = await self._run(_vectors_of, index, table)

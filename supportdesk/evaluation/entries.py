@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from django.conf import settings
+
 from inference.engines.encoder import EncoderEngine
+from knowledge.retrieval.common import common_questions
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.index import SiteIndex
 from knowledge.retrieval.passages import Retrieval
@@ -25,7 +28,10 @@ class EntriesInMemory:
         cls, entries: Sequence[IndexedEntry], encoder: EncoderEngine
     ) -> EntriesInMemory:
         """Index entries and embed their texts; takes about 0.01 s a short text."""
-        index = SiteIndex.built({entry.entry_id: entry for entry in entries})
+        index = SiteIndex.built(
+            {entry.entry_id: entry for entry in entries},
+            common=common_questions(settings.EMBEDDING_MODEL),
+        )
         table = VectorTable()
         for key, item in index.texts().items():
             [vector] = await encoder.embed([item.text], item.kind)

@@ -224,9 +224,9 @@ async def test_concurrent_questions_build_the_index_once(
     built = []
     original = SiteIndex.built
 
-    def counted(*arguments: object) -> SiteIndex:
+    def counted(*arguments: object, **named: object) -> SiteIndex:
         built.append(arguments)
-        return original(*arguments)
+        return original(*arguments, **named)
 
     monkeypatch.setattr(SiteIndex, "built", counted)
     retrievals = await asyncio.gather(*(ask(f"organic teas {n}") for n in range(10)))

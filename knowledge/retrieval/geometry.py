@@ -1,0 +1,157 @@
+"""Where the texts of an index lie: their vectors' rows, and the middles that they are seen from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge.retrieval.common import CommonQuestions, centred, subjects_shared
+from knowledge.retrieval.vectors import VectorTable
+
+if TYPE_CHECKING:
+    from knowledge.retrieval.index import IndexPart
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int32]
+
+_MISSING: Final = -1
+# Without common questions no middle is known. E5 puts two texts of one language that have nothing
+# to do with each other at a cosine of about .8.
+_UNRELATED: Final = np.float32(0.8)
+
+
+class Geometry:
+    """Cosines of a question to every entry of an index, for the vectors that a table has now.
+
+    Made once for an index and a state of the table, because looking up the rows of many texts and
+    their distances takes longer than a search. Each language has middles of its own, one for
+    questions and one for whole entries, so that texts of two languages can be compared.
+    """
+
+    def __init__(
+        self, parts: Sequence[IndexPart], table: VectorTable, common: CommonQuestions | None
+    ) -> None:
+        self._matrix = table.matrix
+        self.size = len(self._matrix)
+        fits = common is not None and self.size > 0 and common.dimensions == self._matrix.shape[1]
+        self._common = common if fits else None
+        entries = [entry for part in parts for entry in part.entries]
+        self._counts = np.array([len(entry.questions) for entry in entries], dtype=np.intp)
+        self._starts = np.concatenate(([0], np.cumsum(self._counts)[:-1])).astype(np.intp)
+        languages = sorted({entry.language for entry in entries})
+        self._languages = languages
+        self._language_of = np.array(
+            [languages.index(entry.language) for entry in entries], dtype=np.intp
+        )
+        self._question_rows = self._rows_of(table, [h for p in parts for h in p.question_hashes])
+        self._whole_rows = self._rows_of(table, [h for p in parts for h in p.whole_hashes])
+        self._question_languages = np.repeat(self._language_of, self._counts)
+        self._question_middles, self._question_lengths = self._seen_from_middles(
+            self._question_rows, self._question_languages
+        )
+        self._whole_middles, self._whole_lengths = self._seen_from_middles(
+            self._whole_rows, self._language_of
+        )
+
+    def _rows_of(self, table: VectorTable, hashes: Sequence[bytes]) -> Rows:
+        rows = table.rows_of(hashes)
+        rows[rows >= self.size] = _MISSING  # came after the view was taken
+        return rows
+
+    def _seen_from_middles(
+        self, rows: Rows, language_of: NDArray[np.intp]
+    ) -> tuple[Floats, Floats]:
+        """The middle of each language, and each text's distance from its own; 1 without middles."""
+        width = self._matrix.shape[1] if self.size else 0
+        middles = np.zeros((len(self._languages), width), dtype=np.float32)
+        if self._common is None:
+            return middles, np.ones(len(rows), dtype=np.float32)
+        for number, language in enumerate(self._languages):
+            chosen = rows[(language_of == number) & (rows != _MISSING)]
+            uses = np.bincount(chosen, minlength=self.size).astype(np.float32)
+            middles[number] = self._common.middle(language, uses @ self._matrix, len(chosen))
+        along = self._matrix @ middles.T
+        own = along[rows, language_of]
+        squared = 1.0 - 2.0 * own + np.square(middles).sum(axis=1)[language_of]
+        return middles, np.sqrt(np.maximum(squared, 1e-6)).astype(np.float32)
+
+    def seen(self, vector: Floats, language: str) -> Seen | None:
+        """A question's view; None if its vector cannot be compared with those of the table."""
+        if not self.size or self._matrix.shape[1] != len(vector):
+            return None
+        return Seen(self, vector, language)
+
+    def _question_middle(self, language: str) -> Floats:
+        if self._common is None:
+            return np.zeros(self._matrix.shape[1], dtype=np.float32)
+        if language in self._languages:
+            return self._question_middles[self._languages.index(language)]
+        return self._common.middle(language)
+
+
+class Seen:
+    """A question's cosines to the entries, and the subjects that it shares with one of them."""
+
+    def __init__(self, geometry: Geometry, vector: Floats, language: str) -> None:
+        self._geometry = geometry
+        middle = geometry._question_middle(language)
+        self._vector = centred(vector, middle) if geometry._common is not None else vector
+        self._along = geometry._matrix @ self._vector
+        self._nearness = (
+            geometry._common.nearness(self._vector[np.newaxis], middle, language)[0]
+            if geometry._common is not None
+            else None
+        )
+
+    def question_cosines(self) -> Floats:
+        """Each entry's best cosine over its question and phrasings; NaN without a vector."""
+        g = self._geometry
+        cosines = self._cosines(
+            g._question_rows, g._question_languages, g._question_middles, g._question_lengths
+        )
+        # fmax: a missing phrasing does not hide the others
+        best: Floats = np.fmax.reduceat(cosines, g._starts)
+        return best
+
+    def whole_cosines(self) -> Floats:
+        """Each entry's cosine as a whole; NaN without a vector."""
+        g = self._geometry
+        return self._cosines(g._whole_rows, g._language_of, g._whole_middles, g._whole_lengths)
+
+    def _cosines(
+        self, rows: Rows, language_of: NDArray[np.intp], middles: Floats, lengths: Floats
+    ) -> Floats:
+        if self._geometry._common is None:
+            moved = (self._along[rows] - _UNRELATED) / (1 - _UNRELATED)
+        else:
+            moved = (self._along[rows] - (middles @ self._vector)[language_of]) / lengths
+        cosines: Floats = np.where(rows == _MISSING, np.float32(np.nan), moved).astype(np.float32)
+        return cosines
+
+    def shared(self, entry: int) -> float:
+        """How much the question and the entry at this place are about the same subjects, 0 to 1."""
+        g = self._geometry
+        if g._common is None or self._nearness is None:
+            return 0.0
+        number = int(g._language_of[entry])
+        start = g._starts[entry]
+        rows = g._question_rows[start : start + g._counts[entry]]
+        rows = rows[rows != _MISSING]
+        if not len(rows):
+            return 0.0
+        language = g._languages[number]
+        near = self._near(rows, g._question_middles[number], language)
+        whole_row = g._whole_rows[entry : entry + 1]
+        if whole_row[0] == _MISSING:
+            whole = near.max(axis=0) / 2.0
+        else:
+            whole = self._near(whole_row, g._whole_middles[number], language)[0]
+        return subjects_shared(self._nearness, near, whole)
+
+    def _near(self, rows: Rows, middle: Floats, language: str) -> Floats:
+        g = self._geometry
+        assert g._common is not None  # noqa: S101 (asked before)
+        return g._common.nearness(centred(g._matrix[rows], middle), middle, language)
