@@ -261,7 +261,6 @@ def _engine_spec(
         command=[
             sys.executable, "-m", "inference.server",
             "--host", "127.0.0.1", "--port", str(port),
-            "--threads", str(len(os.sched_getaffinity(0))),
             "--linger", str(LINGER_SECONDS),
             *options,
         ],

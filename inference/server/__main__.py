@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--embedding-model", type=Path, metavar="DIR")
     parser.add_argument("--alias", action="append", default=[], metavar="NAME")
     parser.add_argument("--scripted", type=Path, metavar="FILE", help="answer from a script")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--threads", type=int, default=0, help="0: as tuned for the model, else every core"
+    )
     parser.add_argument(
         "--health-port", type=int, default=0, metavar="P", help="answer /health there, too"
     )
@@ -127,7 +129,8 @@ def _service_make(options: argparse.Namespace) -> InferenceService:
     elif options.chat_model:
         chat_loader = _chat_loader(options.chat_model, options.threads)
     if options.embedding_model:
-        embedding_loader = _embedding_loader(options.embedding_model, options.threads)
+        cores = len(os.sched_getaffinity(0))
+        embedding_loader = _embedding_loader(options.embedding_model, options.threads or cores)
     if chat_loader is None and embedding_loader is None:
         raise ValueError("Give --chat-model, --embedding-model or --scripted.")
     return InferenceService(chat_loader, embedding_loader, aliases=tuple(options.alias))
