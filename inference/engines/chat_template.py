@@ -22,6 +22,7 @@ from inference.chat import ChatMessage, Tool, ToolCall
 from inference.engines.protocol import PLAIN_PROMPT, PromptOptions
 from inference.engines.tokenizer_file import tokenizer_load
 from inference.errors import RequestInvalid, WeightsError
+from inference.thinking.parsing import THINK_START
 from inference.wire import tool_row
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ _FILLED_PATTERN = re.compile(
 )
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RESERVED_PATTERN = re.compile("[\uf8f0-\uf8f2]")
-# How reasoning begins and ends in the templates of models that can reason (Qwen3).
-THINK_START, THINK_END = "<think>", "</think>"
 
 Rows = list[dict[str, Any]]
 Render = Callable[[Rows, list[dict[str, Any]], bool], str]
@@ -124,20 +123,41 @@ class ChatTemplate:
             RequestInvalid: the template refuses this order of roles, or has no place for a
                 message; or a tool's description contains a control token.
         """
+        return self.encode_with_seam(messages, options)[0]
+
+    def encode_with_seam(
+        self, messages: Sequence[ChatMessage], options: PromptOptions = PLAIN_PROMPT
+    ) -> tuple[list[int], int | None]:
+        """Token ids as of :meth:`encode`, and the place before the last user turn, if there is one.
+
+        The place is in front of a control token, so that text put there joins none of either turn.
+        """
+        last = max(
+            (index for index, message in enumerate(messages) if message.role in ("user", "tool")),
+            default=-1,
+        )
+        mark = _PLACEHOLDER.format(index=last)
+        seam: int | None = None
         tools = [tool_row(tool) for tool in options.tools]
         self._tools_check(tools)
         texts = _Texts(messages)
         rendered = self._render(texts, tools, options.thinking)
         ids: list[int] = []
-        position = 0
+        position, opened = 0, 0
         for control in self._added_pattern.finditer(rendered):
-            ids += self.text_encode(texts.fill(rendered[position : control.start()]))
+            between = rendered[position : control.start()]
+            if position and seam is None and mark in between:
+                seam = opened
+            ids += self.text_encode(texts.fill(between))
+            opened = len(ids)
             ids.append(self._added_tokens[control.group()])
             position = control.end()
         ids += self.text_encode(texts.fill(rendered[position:]))
+        if options.thinking and not rendered.rstrip().endswith(THINK_START):
+            ids += self._trusted_encode(f"{THINK_START}\n")
         for part in options.opening:
             ids += self._trusted_encode(part.text) if part.trusted else self.text_encode(part.text)
-        return ids
+        return ids, seam
 
     def _trusted_encode(self, text: str) -> list[int]:
         ids: list[int] = []

@@ -32,7 +32,14 @@ from inference.chat import (
     ToolCall,
     Usage,
 )
-from inference.engines.protocol import PLAIN_PROMPT, Prompt, PromptOptions
+from inference.engines.protocol import (
+    PLAIN_PROMPT,
+    AnswerTask,
+    PrefixReport,
+    Prompt,
+    PromptOptions,
+)
+from inference.engines.tuning import EngineTuning
 from inference.errors import (
     EngineDown,
     EngineError,
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
 
 AnswerText = str | Callable[[Sequence[ChatMessage]], str]
 Sleep = Callable[[float], Awaitable[None]]
+Put = Callable[[tuple[AnswerTask, ChatChunk]], None]
 
 ERRORS: dict[str, type[EngineError]] = {
     "down": EngineDown,
@@ -119,6 +127,7 @@ class Script:
     replies: list[ScriptedReply] = field(default_factory=list)
     load_seconds: float = 0.0
     context_length: int = 4096
+    batch_most: int = 1
     thinks: bool = False
     used: dict[int, int] = field(default_factory=dict)
 
@@ -350,19 +359,77 @@ class ScriptedEngine:
             row[self._token_id(first)] = np.log(0.9)
         return table if candidates is None else table[:, list(candidates)]
 
-    async def generate(
-        self, prompt: Prompt, parameters: GenerationParameters
-    ) -> AsyncGenerator[ChatChunk, None]:
-        reply = self._script.reply_take(prompt.messages)
-        never = asyncio.Event()
+    @property
+    def tuning(self) -> EngineTuning:
+        return EngineTuning(batch_most=self._script.batch_most)
+
+    def answer_begin(self, prompt: Prompt, parameters: GenerationParameters) -> AnswerTask:
+        return AnswerTask(prompt, parameters)
+
+    async def answers_run(
+        self, tasks: Sequence[AnswerTask]
+    ) -> AsyncGenerator[tuple[AnswerTask, ChatChunk], None]:
+        """Every answer follows its own reply; one that is taken up again skips what was written."""
+        chunks: asyncio.Queue[tuple[AnswerTask, ChatChunk] | BaseException] = asyncio.Queue()
+        writers = [
+            asyncio.create_task(self._answer_write(task, chunks.put_nowait)) for task in tasks
+        ]
+        for writer in writers:
+            writer.add_done_callback(lambda done: _failure_put(done, chunks.put_nowait))
+        left = len(tasks)
         try:
-            async for chunk in reply_play(
-                reply, prompt.messages, parameters, sleep=asyncio.sleep, released=never.wait
-            ):
-                yield chunk
+            while left:
+                item = await chunks.get()
+                if isinstance(item, BaseException):
+                    raise item
+                left -= item[1].finish_reason is not None
+                yield item
         finally:
-            if reply.deaf:
-                await never.wait()
+            for writer in writers:
+                writer.cancel()
+            await asyncio.wait(writers)
+
+    async def _answer_write(self, task: AnswerTask, put: Put) -> None:
+        """Play the task's reply, until it is stopped; a deaf one goes on all the same."""
+        reply = self._script.reply_take(task.prompt.messages)
+        playing = asyncio.create_task(self._reply_write(reply, task, put))
+        stopping = asyncio.create_task(task.stop_wait())
+        try:
+            await asyncio.wait(
+                [playing] if reply.deaf else [playing, stopping],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if playing.done():
+                playing.result()
+            else:
+                put((task, ChatChunk("", "cancelled")))
+        finally:
+            playing.cancel()
+            stopping.cancel()
+            await asyncio.wait([playing, stopping])
+
+    async def _reply_write(self, reply: ScriptedReply, task: AnswerTask, put: Put) -> None:
+        never = asyncio.Event()
+        skip = task.written
+        async for chunk in reply_play(
+            reply, task.prompt.messages, task.parameters, sleep=asyncio.sleep, released=never.wait
+        ):
+            if chunk.finish_reason is None:
+                if skip:
+                    skip -= 1
+                    continue
+                task.written += 1
+            put((task, chunk))
+
+    def prefix_of(self, prompt: Prompt) -> tuple[int, ...]:
+        """The scripted engine keeps no prefixes."""
+        return ()
+
+    def prefixes_set(self, prefixes: Sequence[Sequence[ChatMessage]]) -> PrefixReport:
+        return PrefixReport(kept=0, tokens=0, refused=len(prefixes))
+
+    async def prefixes_settle(self) -> bool:
+        return False
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -371,6 +438,11 @@ class ScriptedEngine:
 def token_id_of(piece: str) -> int:
     """The scripted engine's id of a token, below ``VOCABULARY``."""
     return zlib.crc32(piece.encode()) % VOCABULARY
+
+
+def _failure_put(done: asyncio.Task[None], put: Callable[[BaseException], None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        put(error)
 
 
 async def reply_play(
@@ -439,7 +511,7 @@ def tokens_count(messages: Sequence[ChatMessage]) -> int:
 
 
 def script_load(path: Path) -> Script:
-    """Read a script from TOML: ``load_seconds``, ``context_length`` and tables ``[[reply]]``.
+    """Read a script from TOML: ``load_seconds``, ``context_length``, ``batch_most`` and tables ``[[reply]]``.
 
     The keys of a reply are the attributes of :class:`ScriptedReply`; ``error`` is a key of
     ``ERRORS``.

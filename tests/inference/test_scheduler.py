@@ -32,7 +32,7 @@ async def scheduler_of() -> AsyncIterator[Make]:
         *replies: ScriptedReply, speed: EngineSpeed | None = None, **options: Any
     ) -> Scheduler:
         engine = ScriptedEngine(Script(replies=list(replies), context_length=80))
-        speed = speed or EngineSpeed(prefill=1e6, decode=1e6)
+        speed = speed or EngineSpeed(prefill=1e6, prefill_square=0.0, step=1e-6, step_each=0.0)
         made.append(Scheduler(engine, speed=speed, **options))
         return made[-1]
 
@@ -160,10 +160,12 @@ async def test_too_many_waiting_requests_are_refused(scheduler_of: Make) -> None
 
 
 async def test_a_wait_that_would_pass_the_deadline_is_refused_at_once(scheduler_of: Make) -> None:
-    speed = EngineSpeed(prefill=100.0, decode=10.0)
+    speed = EngineSpeed(prefill=100.0, prefill_square=0.0, step=0.1)
     scheduler = scheduler_of(ScriptedReply("x", stall_after=0), speed=speed)
     submit(scheduler, "runs for about 5 s")
-    assert 4 < scheduler.wait_estimate() < 6
+    prompt = scheduler.engine.prompt_encode([ChatMessage("user", "one more")])
+    task = scheduler.engine.answer_begin(prompt, PARAMETERS)
+    assert 4 < scheduler.wait_estimate(Job((prompt,), Priority.ANSWER, "", 0.0, task)) < 6
     with pytest.raises(EngineOverloaded, match="estimated wait"):
         submit(scheduler, "cannot wait", 2.0)
     submit(scheduler, "can wait", 30.0)

@@ -1,0 +1,79 @@
+"""The requests that wait, in the order in which they will be served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inference.errors import EngineOverloaded
+from inference.scheduler.jobs import Job
+
+
+class WaitingLine:
+    """A bounded line, ordered by priority and, within one priority, by fair turns.
+
+    Conversations take turns by the engine's time, as in start-time fair queueing (Goyal, Vin and
+    Cheng, 1996): a job's turn is the line's present turn or the end of its conversation's last
+    job, whichever is later, and it lasts as long as the job will likely take. A conversation that
+    asks for much therefore waits behind its own requests, not in front of others. Jobs of no
+    conversation are each for themselves.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._jobs: list[Job] = []
+        self._present = 0.0
+        self._ends: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __iter__(self) -> Iterator[Job]:
+        """The jobs in the order of service."""
+        return iter(sorted(self._jobs, key=lambda job: job.order))
+
+    def turn_take(self, job: Job, seconds: float) -> None:
+        """Give a new job, which will take about ``seconds``, its place."""
+        job.turn = max(self._present, self._ends.get(job.conversation, 0.0))
+        if job.conversation:
+            self._ends[job.conversation] = job.turn + seconds
+
+    def room_make(self, job: Job) -> Job | None:
+        """See to it that one more fits; returns the job that has to go for it, if any.
+
+        A job has to go for one of a higher priority, or for one of a conversation that has fewer
+        jobs in the line.
+
+        Raises:
+            EngineOverloaded: the line is full of jobs that have more right to be there.
+        """
+        if len(self._jobs) < self._limit:
+            return None
+        last = max(self._jobs, key=lambda other: (self._weight(other), other.order))
+        mine = (job.priority, self._count(job) + 1)
+        if self._weight(last) <= mine:
+            raise EngineOverloaded(
+                f"{len(self._jobs)} requests are waiting already: try again later."
+            )
+        self._jobs.remove(last)
+        return last
+
+    def add(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def remove(self, job: Job) -> None:
+        self._jobs.remove(job)
+
+    def leave(self, job: Job) -> None:
+        """Take out a job that the engine begins to work on."""
+        self._jobs.remove(job)
+        self._present = max(self._present, job.turn)
+        # Past turns say nothing any more.
+        self._ends = {key: end for key, end in self._ends.items() if end > self._present}
+
+    def _count(self, job: Job) -> int:
+        if not job.conversation:
+            return 0
+        return sum(other.conversation == job.conversation for other in self._jobs)
+
+    def _weight(self, job: Job) -> tuple[int, int]:
+        return (job.priority, max(self._count(job), 1))

@@ -1,0 +1,192 @@
+"""Which requests run together, and when running ones make way: decisions without a clock.
+
+A batch cannot be joined while it runs. What the engine can do is to stop, read the answers that
+are under way again (reading is twenty times as fast as writing) and go on together with those
+that wait. ``interrupt_pays`` says when everybody is done sooner that way.
+
+In a batch the engine reads at once only as many tokens as the shortest prompt has; what is left
+of the others goes in one token per step. So prompts of one batch are padded to one length, with
+line breaks before the last user turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.scheduler.jobs import Job
+from inference.scheduler.speed import EngineSpeed
+
+PAUSES_MOST = 3
+"""An answer is interrupted no more often than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How large a batch may be.
+
+    Attributes:
+        answers: sequences in it.
+        padding: line breaks that a prompt may get, tokens.
+        prefill_seconds: time until the first words: all prompts are read before them.
+        score_tokens: tokens of prompts that are scored together.
+    """
+
+    answers: int = 8
+    padding: int = 48
+    prefill_seconds: float = 2.5
+    score_tokens: int = 1024
+
+
+def batch_choose(waiting: Sequence[Job], limits: BatchLimits, speed: EngineSpeed) -> list[Job]:
+    """The jobs that run next, of a line in the order of service; the first one always does.
+
+    All of them generate with equal sampling options, or all of them are scored and the prompts
+    whose turn it is have the same length; all have the same prefix and priority.
+    """
+    if not waiting:
+        return []
+    first = waiting[0]
+    chosen = [first]
+    if first.alone:
+        return chosen
+    for job in waiting[1:]:
+        if len(chosen) < limits.answers and _joins(job, chosen, limits, speed):
+            chosen.append(job)
+    return chosen
+
+
+def paddings(jobs: Sequence[Job]) -> list[int]:
+    """How many tokens of padding each job of a batch needs to be as long as the longest."""
+    longest = max(job.length for job in jobs)
+    return [longest - job.length for job in jobs]
+
+
+def _joins(job: Job, chosen: Sequence[Job], limits: BatchLimits, speed: EngineSpeed) -> bool:
+    first = chosen[0]
+    if job.alone or job.priority != first.priority or job.prefix != first.prefix:
+        return False
+    if (job.task is None) != (first.task is None):
+        return False
+    lengths = [one.read_tokens for one in (*chosen, job)]
+    if job.task is None:
+        same = lengths[0] == lengths[-1]
+        return same and sum(lengths) <= limits.score_tokens
+    if sampling_key(job) != sampling_key(first):
+        return False
+    longest, shortest = max(lengths), min(lengths)
+    if longest - shortest > limits.padding:
+        return False
+    if longest != shortest and any(
+        one.read_tokens < longest and not _paddable(one) for one in (*chosen, job)
+    ):
+        return False
+    return speed.batch_prefill_seconds([longest] * len(lengths)) <= limits.prefill_seconds
+
+
+def sampling_key(job: Job) -> tuple[float, float, int, float]:
+    """Options that are the same for a whole batch; greedy ones differ in nothing."""
+    parameters = job.parameters
+    assert parameters is not None  # noqa: S101 (asked for jobs that generate)
+    if parameters.temperature == 0:
+        return (0.0, 1.0, 1, parameters.repetition_penalty)
+    return (
+        parameters.temperature, parameters.top_p, parameters.top_k, parameters.repetition_penalty
+    )  # fmt: skip
+
+
+def _paddable(job: Job) -> bool:
+    return job.task is not None and job.task.prompt.seam is not None
+
+
+def batch_seconds(jobs: Sequence[Job], speed: EngineSpeed) -> float:
+    """How long these jobs likely take together; for scores, the prompts whose turn it is."""
+    if not jobs:
+        return 0.0
+    lengths = [job.read_tokens for job in jobs]
+    if jobs[0].task is None:
+        return speed.batch_prefill_seconds(lengths) + speed.step_seconds(len(jobs))
+    prefill = speed.batch_prefill_seconds([max(lengths)] * len(jobs))
+    return prefill + decode_seconds(jobs, speed)
+
+
+def decode_seconds(jobs: Sequence[Job], speed: EngineSpeed) -> float:
+    """How long it likely takes to write the rest of these answers, all in one batch.
+
+    The batch shrinks as answers end, so its steps become shorter.
+    """
+    rests = sorted((_tokens_left(job, speed) for job in jobs), reverse=True)
+    seconds = 0.0
+    for count, rest in enumerate(rests, start=1):
+        following = rests[count] if count < len(rests) else 0.0
+        seconds += (rest - following) * speed.step_seconds(count)
+    return seconds
+
+
+def _tokens_left(job: Job, speed: EngineSpeed) -> float:
+    written = 0 if job.task is None else job.task.written
+    return speed.tokens_expected(job.max_tokens, written)
+
+
+def job_seconds(job: Job, speed: EngineSpeed) -> float:
+    """How long a job likely takes alone, all its prompts counted."""
+    lengths = list(job.lengths_left())
+    decode = decode_seconds([job], speed) if job.task is not None else 0.0
+    return speed.batch_prefill_seconds(lengths) + decode
+
+
+def wait_seconds(
+    waiting: Sequence[Job], job: Job, limits: BatchLimits, speed: EngineSpeed
+) -> float:
+    """How long the batches likely take that come before the one with ``job``.
+
+    ``waiting`` is the line in the order of service, ``job`` included.
+    """
+    line, seconds = list(waiting), 0.0
+    while line:
+        batch = batch_choose(line, limits, speed)
+        if job in batch:
+            return seconds
+        if batch[0].task is None:  # the prompts of one job that has several come one by one
+            batch = batch[:1]
+            seconds += job_seconds(batch[0], speed)
+        else:
+            seconds += batch_seconds(batch, speed)
+        line = [other for other in line if other not in batch]
+    return seconds
+
+
+def interrupt_pays(
+    running: Sequence[Job], waiting: Sequence[Job], limits: BatchLimits, speed: EngineSpeed
+) -> bool:
+    """Whether the answers that are being written should make way for those that wait.
+
+    For requests of a higher priority always; for others of the same kind if all are done sooner
+    together, reading again included. ``running`` have begun to write; ``waiting`` is in the order
+    of service.
+    """
+    if not running or not waiting or not all(_resumable(job) for job in running):
+        return False
+    if waiting[0].priority < min(job.priority for job in running):
+        return True
+    if waiting[0].priority > running[0].priority or waiting[0].task is None:
+        return False
+    joined = batch_choose([*running, *waiting], limits, speed)
+    newcomers = [job for job in joined if job not in running]
+    if len(joined) - len(newcomers) < len(running) or not newcomers:
+        return False
+    apart = decode_seconds(running, speed) + batch_seconds(newcomers, speed)
+    return batch_seconds(joined, speed) < _GAIN * apart
+
+
+# Interrupting makes readers wait in the middle of an answer, so it must save a tenth of the time.
+_GAIN = 0.9
+
+
+def _resumable(job: Job) -> bool:
+    """The penalty counts what this run has written; taken up again, it would forget that."""
+    return (
+        job.parameters is not None
+        and job.parameters.repetition_penalty == 1
+        and job.pauses < PAUSES_MOST
+    )
