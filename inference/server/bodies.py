@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from inference.chat import Usage
+from inference.chat import ChatChunk, ToolCall, Usage
+from inference.wire import call_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,68 @@ def usage_body(usage: Usage) -> dict[str, object]:
     if usage.reasoning_tokens:
         body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
     return body
+
+
+@dataclass(slots=True)
+class AnswerParts:
+    """Turns the chunks of one answer into events, or puts them together into a whole answer.
+
+    ``older_calls`` gives a call in the older form: ``function_call`` instead of ``tool_calls``.
+    """
+
+    bodies: AnswerBodies
+    older_calls: bool = False
+    _text: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _calls: list[ToolCall] = field(default_factory=list)
+    _last: ChatChunk | None = None
+
+    def events(self, chunk: ChatChunk) -> Iterator[dict[str, object]]:
+        """The events of a chunk; calls come whole, each in an event of its own."""
+        if chunk.reasoning:
+            yield self.bodies.chunk(reasoning_content=chunk.reasoning)
+        if chunk.text:
+            yield self.bodies.chunk(chunk.text)
+        for call in chunk.tool_calls:
+            if self.older_calls:
+                yield self.bodies.chunk(function_call=call_row(call)["function"])
+            else:
+                row = {"index": len(self._calls), **call_row(call)}
+                yield self.bodies.chunk(tool_calls=[row])
+            self._calls.append(call)
+        if chunk.finish_reason is not None:
+            yield self.bodies.chunk(finish_reason=self._finish_reason(chunk))
+
+    def take(self, chunk: ChatChunk) -> None:
+        """Keep a chunk for the whole answer."""
+        self._text.append(chunk.text)
+        self._reasoning.append(chunk.reasoning)
+        self._calls += chunk.tool_calls
+        self._last = chunk
+
+    def whole(self) -> dict[str, object]:
+        """The whole answer, once the last chunk has been taken."""
+        last = self._last
+        assert last is not None  # noqa: S101
+        assert last.usage is not None  # noqa: S101 (the last chunk of a generation has it)
+        text = "".join(self._text)
+        message: dict[str, object] = {}
+        if reasoning := "".join(self._reasoning):
+            message["reasoning_content"] = reasoning
+        if self._calls and self.older_calls:
+            message["function_call"] = call_row(self._calls[0])["function"]
+        elif self._calls:
+            message["tool_calls"] = [call_row(call) for call in self._calls]
+        return self.bodies.whole(
+            text if text or not self._calls else None,
+            self._finish_reason(last),
+            last.usage,
+            **message,
+        )
+
+    def _finish_reason(self, chunk: ChatChunk) -> str:
+        """``cancelled`` is no reason that OpenAI's clients know."""
+        reason = chunk.finish_reason or "stop"
+        if reason == "tool_calls" and self.older_calls:
+            return "function_call"
+        return "stop" if reason == "cancelled" else reason

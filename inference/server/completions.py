@@ -5,62 +5,73 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from inference.chat import ChatChunk, GenerationParameters, Usage
-from inference.engines.protocol import ChatEngine, Prompt
+from inference.chat import Usage
 from inference.errors import EngineError
-from inference.scheduler import Job, Scheduler
-from inference.server.bodies import AnswerBodies
+from inference.scheduler import Scheduler
+from inference.server.bodies import AnswerBodies, AnswerParts
 from inference.server.errors import ApiError, engine_error
 from inference.server.events import EventStream, disconnect_watch
+from inference.server.generation import Generation
 from inference.server.logprobs import FirstToken, candidates_encode, first_token
 from inference.server.requests import RequestHints, body_parse, request_hints, service_of
+from inference.server.runs import AnswerRequest
 from inference.server.schemas import ChatCompletionRequest
+from inference.server.schemas.base import UnsupportedParameter
 
 
 async def chat_completion_create(request: Request) -> Response:
     """Answer the conversation in the body.
 
     Raises:
-        ApiError, EngineError, UnsupportedParameter: answered by the application's handlers.
+        ApiError, EngineError, ParameterRefused: answered by the application's handlers.
     """
     hints = request_hints(request)
     body = await body_parse(request, ChatCompletionRequest)
     service = service_of(request)
     scheduler = service.scheduler(body.model)
-    messages = [message.message() for message in body.messages]
-    prompt = await asyncio.to_thread(scheduler.engine.prompt_encode, messages)
     bodies = AnswerBodies.start(body.model, service.fingerprint)
     if body.logprobs:
-        return await _first_token_answer(request, body, scheduler, prompt, hints, bodies)
-    parameters = _parameters_fit(body, prompt, scheduler.engine)
-    job = scheduler.job_submit(
-        prompt,
-        parameters,
-        seconds=hints.seconds,
-        priority=hints.priority,
-        conversation=hints.conversation,
-    )
+        return await _first_token_answer(request, body, scheduler, hints, bodies)
+    generation = Generation(scheduler, _answer_request(body, scheduler, hints))
+    await generation.start()
+    parts = AnswerParts(bodies, older_calls=bool(body.functions))
     if body.stream:
-        events = _events(scheduler, job, bodies, with_usage=body.with_usage)
-        return EventStream(events, gone=lambda: scheduler.job_cancel(job))
-    async with disconnect_watch(request.receive, lambda: scheduler.job_cancel(job)):
-        return await _whole(scheduler, job, bodies)
+        events = _events(generation, parts, with_usage=body.with_usage)
+        return EventStream(events, gone=generation.cancel)
+    async with disconnect_watch(request.receive, generation.cancel):
+        return await _whole(generation, parts)
+
+
+def _answer_request(
+    body: ChatCompletionRequest, scheduler: Scheduler, hints: RequestHints
+) -> AnswerRequest:
+    options = body.options()
+    if options.tools and not scheduler.engine.calls_tools:
+        raise UnsupportedParameter("functions" if body.functions else "tools")
+    return AnswerRequest(
+        messages=tuple(message.message() for message in body.messages),
+        parameters=body.parameters(),
+        options=options,
+        hints=hints,
+        limited=body.limited,
+        one_call=bool(body.functions) or body.parallel_tool_calls is False,
+    )
 
 
 async def _first_token_answer(
     request: Request,
     body: ChatCompletionRequest,
     scheduler: Scheduler,
-    prompt: Prompt,
     hints: RequestHints,
     bodies: AnswerBodies,
 ) -> Response:
     """An answer of one token with probabilities: one prefill, no decoding."""
+    messages = [message.message() for message in body.messages]
+    prompt = await asyncio.to_thread(scheduler.engine.prompt_encode, messages)
     token_ids = None
     if body.logprob_candidates is not None:
         token_ids = await candidates_encode(scheduler.engine, body.logprob_candidates)
@@ -100,45 +111,26 @@ async def _first_token_events(
         yield bodies.usage_chunk(usage)
 
 
-def _parameters_fit(
-    body: ChatCompletionRequest, prompt: Prompt, engine: ChatEngine
-) -> GenerationParameters:
-    """The server's own limit for answers gives way to a long prompt; the client's does not."""
-    parameters = body.parameters()
-    room = engine.context_length - len(prompt.token_ids)
-    if body.limited or room < 1:
-        return parameters
-    return replace(parameters, max_tokens=min(parameters.max_tokens, room))
-
-
 async def _events(
-    scheduler: Scheduler, job: Job, bodies: AnswerBodies, *, with_usage: bool
+    generation: Generation, parts: AnswerParts, *, with_usage: bool
 ) -> AsyncGenerator[dict[str, object], None]:
     """The chunks of a streamed answer; an error on the way ends it as an error object."""
-    yield bodies.chunk(role="assistant")
+    yield parts.bodies.chunk(role="assistant")
     try:
-        async with aclosing(scheduler.job_chunks(job)) as chunks:
+        async with aclosing(generation.chunks()) as chunks:
             async for chunk in chunks:
-                if chunk.text or chunk.finish_reason:
-                    yield bodies.chunk(chunk.text, _finish_reason(chunk))
+                for event in parts.events(chunk):
+                    yield event
                 if with_usage and chunk.usage is not None:
-                    yield bodies.usage_chunk(chunk.usage)
+                    yield parts.bodies.usage_chunk(chunk.usage)
     except EngineError as error:
         yield engine_error(error).body
 
 
-async def _whole(scheduler: Scheduler, job: Job, bodies: AnswerBodies) -> Response:
-    text = ""
-    async with aclosing(scheduler.job_chunks(job)) as chunks:
+async def _whole(generation: Generation, parts: AnswerParts) -> Response:
+    async with aclosing(generation.chunks()) as chunks:
         async for chunk in chunks:
-            text += chunk.text
-            if chunk.finish_reason is not None and chunk.usage is not None:
-                reason = _finish_reason(chunk) or "stop"
-                return JSONResponse(bodies.whole(text, reason, chunk.usage))
-    # Only a cancelled answer has no usage, and nobody is there to read this.
-    raise ApiError(499, "The client has hung up.", "cancelled")
-
-
-def _finish_reason(chunk: ChatChunk) -> str | None:
-    """``cancelled`` is no reason that OpenAI's clients know."""
-    return "stop" if chunk.finish_reason == "cancelled" else chunk.finish_reason
+            parts.take(chunk)
+            if chunk.finish_reason == "cancelled":
+                raise ApiError(499, "The client has hung up.", "cancelled")
+    return JSONResponse(parts.whole())

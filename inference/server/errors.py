@@ -83,7 +83,9 @@ def validation_error(error: ValidationError) -> ApiError:
 
 def _is_branch(part: int | str) -> bool:
     """Whether part of a location names an alternative of a union instead of a field."""
-    return (isinstance(part, str) and not part.isidentifier()) or part in {"str", "list"}
+    return isinstance(part, str) and (
+        not part.isidentifier() or part in {"str", "list"} or part[0].isupper()
+    )
 
 
 async def api_error_answer(_: Request, error: Exception) -> Response:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
 
-from inference.chat import GenerationParameters
+from inference.chat import ChatOptions, GenerationParameters
 from inference.server.schemas.base import Body, ParameterRefused, UnsupportedParameter
 from inference.server.schemas.messages import Messages
+from inference.server.schemas.thinking import ThinkingFields
+from inference.server.schemas.tools import ToolFields
 from inference.wire import TOP_LOGPROBS_MOST
 
 MAX_STOPS = 16
@@ -24,10 +26,6 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
     "best_of": (None, 1),
     "logit_bias": (None, {}),
-    "tools": (None, []),
-    "tool_choice": (None, "none", "auto"),
-    "functions": (None, []),
-    "function_call": (None, "none", "auto"),
     "response_format": (None, {"type": "text"}),
     "modalities": (None, ["text"]),
     "audio": (None,),
@@ -46,7 +44,7 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
-class ChatCompletionRequest(Body):
+class ChatCompletionRequest(ToolFields, ThinkingFields):
     """Body of ``POST /v1/chat/completions``.
 
     The defaults of the sampling options are those that Qwen recommends for its chat models;
@@ -87,9 +85,6 @@ class ChatCompletionRequest(Body):
             for name, neutral in _NEUTRAL.items():
                 if data.get(name) not in neutral:
                     raise UnsupportedParameter(name)
-            options = data.get("chat_template_kwargs")
-            if isinstance(options, dict) and options.get("enable_thinking"):
-                raise UnsupportedParameter("chat_template_kwargs")
         return data
 
     @field_validator("stop")
@@ -110,7 +105,19 @@ class ChatCompletionRequest(Body):
             raise ParameterRefused(
                 "logprobs", "This server honours logprobs only together with max_tokens 1."
             )
+        elif self.thinking() or self.offered():
+            name = "enable_thinking" if self.thinking() else "tools"
+            raise ParameterRefused(name, f"This server honours {name} only without logprobs.")
         return self
+
+    def options(self) -> ChatOptions:
+        """What the answer may consist of besides text."""
+        return ChatOptions(
+            tools=self.offered(),
+            tool_choice=self.choice(),
+            enable_thinking=self.thinking(),
+            thinking_tokens=self.budget(),
+        )
 
     def parameters(self) -> GenerationParameters:
         """How to decode; a missing ``max_tokens`` is given the server's default."""

@@ -105,7 +105,6 @@ def test_an_unknown_model_is_told_the_known_ones(server: ServerProcess) -> None:
         ("n", 2),
         ("logit_bias", {"50256": -100}),
         ("logprobs", True),
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
         ("response_format", {"type": "json_object"}),
     ],
 )
