@@ -48,7 +48,8 @@ class Manifest:
 
     ``source`` tells people where the weights came from; ``source_sha256`` is the hash of the file
     that was converted ("" for a directory of several files). ``context_length`` counts tokens.
-    ``eos_token_ids`` end an answer of a chat model. ``dimensions``, ``pooling`` ("mean" or "cls") and
+    ``eos_token_ids`` end an answer of a chat model. ``vocabulary`` is "full", or the languages that
+    the vocabulary was cut to (see vocabulary.py). ``dimensions``, ``pooling`` ("mean" or "cls") and
     the prefixes belong to embedding models: a text gets its prefix, the vectors of its tokens are
     pooled and the result is L2-normalised.
     """
@@ -66,6 +67,7 @@ class Manifest:
     pooling: str = ""
     query_prefix: str = ""
     passage_prefix: str = ""
+    vocabulary: str = "full"
     format: int = field(default=FORMAT)
 
     @property

