@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BOOTSTRAP = @$(PYTHON) -m supportdesk.bootstrap
 ARGS ?=
 
-.PHONY: help run setup test lint bench lock widget messages clean
+.PHONY: help run setup test soak lint bench figures lock widget messages clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,11 +17,17 @@ setup: ## set up what is missing, start nothing
 test: ## set up what is missing and run every test (ARGS="-k name")
 	$(BOOTSTRAP) test $(ARGS)
 
+soak: ## the long tests: flat memory over 10,000 requests, faults with real waits (SOAK_MINUTES=30)
+	$(BOOTSTRAP) soak $(ARGS)
+
 lint: ## ruff, mypy, import contracts, templates, migrations
 	$(BOOTSTRAP) lint
 
-bench: ## time the desk on this machine; tables on screen, JSON in benchmarks/out/
+bench: ## time the desk; ARGS=--rivals gets llama-server and torch to compare with; JSON in benchmarks/out/
 	$(BOOTSTRAP) bench $(ARGS)
+
+figures: ## write the last benchmark's tables and picture into the READMEs
+	$(BOOTSTRAP) figures $(ARGS)
 
 lock: ## resolve pyproject.toml anew into requirements/
 	$(BOOTSTRAP) python -c "pass"

@@ -37,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         "run": _run,
         "setup": _setup,
         "test": _test,
+        "soak": _soak,
         "bench": _bench,
+        "figures": _figures,
         "lint": _lint,
         "python": _python,
     }
@@ -80,6 +82,20 @@ def _bench(arguments: list[str]) -> int:
     _weights_prepare()
     _step("Benchmarks")
     return _call([str(PYTHON), "-m", "benchmarks", *arguments])
+
+
+def _soak(arguments: list[str]) -> int:
+    """Long tests, which end by themselves; see tests/soak."""
+    _environment_prepare("test")
+    _weights_prepare()
+    _step("Soak")
+    os.environ["SOAK"] = "1"
+    return _call([str(PYTHON), "-m", "pytest", "tests/soak", "tests/faults", *arguments])
+
+
+def _figures(arguments: list[str]) -> int:
+    _environment_prepare("test")
+    return _call([str(PYTHON), "-m", "benchmarks.readme", *arguments])
 
 
 def _lint(arguments: list[str]) -> int:

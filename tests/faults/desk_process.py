@@ -25,7 +25,14 @@ from tests.faults.invariants import Acknowledged
 ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = "https://shop.example"
 START_SECONDS = 30.0
-ANSWER_SECONDS = 20.0
+# ``make soak`` waits as long as customers would; everybody else has the waits cut short.
+REAL_TIMES = os.environ.get("SOAK") == "1"
+ANSWER_SECONDS = 90.0 if REAL_TIMES else 20.0
+_SHORT_TIMES = {
+    "SUPPORTDESK_LEASE_SECONDS": "0.5",
+    "SUPPORTDESK_DEADLINE_SECONDS": "4",
+    "SUPPORTDESK_FIRST_TOKEN_SECONDS": "2",
+}
 
 
 class WebProcess:
@@ -36,9 +43,7 @@ class WebProcess:
             **{k: v for k, v in os.environ.items() if not k.startswith("SUPPORTDESK_")},
             "DATABASE_URL": f"sqlite:///{database}",
             "SUPPORTDESK_DATA": str(data),
-            "SUPPORTDESK_LEASE_SECONDS": "0.5",
-            "SUPPORTDESK_DEADLINE_SECONDS": "4",
-            "SUPPORTDESK_FIRST_TOKEN_SECONDS": "2",
+            **({} if REAL_TIMES else _SHORT_TIMES),
             "SUPPORTDESK_ENGINE_URL": "",
             "SUPPORTDESK_ENCODER_URL": "",
             **environment,
