@@ -1,4 +1,9 @@
-"""Times questions through the whole ladder over the socket, and what is spent outside the engine."""
+"""Times questions through the whole ladder over the socket, and what of it the models took.
+
+``engine_ms`` is what a turn waited for the chat model's text, ``encoder_ms`` what it waited for the
+vector of its question; ``outside_engine_ms`` is all the rest, from the customer's send to the item: the
+socket, the database, rules, search, prompt, checks, and the count of a long prompt's tokens.
+"""
 
 from __future__ import annotations
 
@@ -26,37 +31,41 @@ QUESTIONS = (
 async def ladder_measure(desk: Desk, *, runs: int) -> list[dict[str, object]]:
     """Ask every question ``runs`` times, each run in a conversation of its own; medians by tier."""
     site_key = _query(desk, "SELECT key FROM knowledge_site WHERE is_demo LIMIT 1", ())[0]
-    answers: dict[str, list[tuple[Answered, float]]] = defaultdict(list)
+    answers: dict[str, list[tuple[Answered, float, float]]] = defaultdict(list)
     for _ in range(runs):
         async with Customer(desk.url, desk.shop_origin, site_key) as customer:
             for question in QUESTIONS:
                 answered = await customer.ask(question)
                 answers[answered.tier].append(
-                    (answered, _engine_ms(desk, customer.conversation, answered.seq))
+                    (answered, *_models_ms(desk, customer.conversation, answered.seq))
                 )
     return [
         {
             "tier": tier,
             "answers": len(rows),
-            "ack_ms": _median(a.ack_ms for a, _ in rows),
-            "first_text_ms": _median(a.first_text_ms for a, _ in rows),
-            "total_ms": _median(a.total_ms for a, _ in rows),
-            "outside_engine_ms": _median(a.total_ms - engine for a, engine in rows),
+            "ack_ms": _median(a.ack_ms for a, _, _ in rows),
+            "first_text_ms": _median(a.first_text_ms for a, _, _ in rows),
+            "total_ms": _median(a.total_ms for a, _, _ in rows),
+            "engine_ms": _median(engine for _, engine, _ in rows),
+            "encoder_ms": _median(encoder for _, _, encoder in rows),
+            "outside_engine_ms": _median(
+                a.total_ms - engine - encoder for a, engine, encoder in rows
+            ),
         }
         for tier, rows in sorted(answers.items())
     ]
 
 
-def _engine_ms(desk: Desk, conversation: str, seq: int) -> float:
-    """What the turn waited for the engine's text, from the answer's provenance; the encoder, the
-    count of tokens and the wait for a place count as outside."""
+def _models_ms(desk: Desk, conversation: str, seq: int) -> tuple[float, float]:
+    """What the turn waited for the engine and for the encoder, from the answer's provenance."""
     row = _query(
         desk,
         "SELECT p.timings FROM conversations_provenance p JOIN conversations_message m"
         " ON m.id = p.message_id WHERE m.conversation_id = ? AND m.seq = ?",
         (conversation.replace("-", ""), seq),
     )
-    return float(json.loads(row[0]).get("engine", 0.0))
+    timings = json.loads(row[0])
+    return float(timings.get("engine", 0.0)), float(timings.get("encoder", 0.0))
 
 
 def _query(desk: Desk, statement: str, values: tuple[object, ...]) -> tuple:
