@@ -121,6 +121,10 @@ class _Connection:
         """POST to an address beside ``/v1``; raises ``EngineDown`` when nobody answers."""
         return await self._send("POST", path, body)
 
+    async def put(self, path: str, body: dict[str, object]) -> httpx2.Response:
+        """PUT to an address beside ``/v1``; raises ``EngineDown`` when nobody answers."""
+        return await self._send("PUT", path, body)
+
     async def _send(self, method: str, path: str, body: object) -> httpx2.Response:
         import httpx2
 
@@ -273,7 +277,7 @@ class OpenAIChatClient:
             if state == "stopped":
                 return EngineHealth("stopped")
             if state == "ready":
-                return EngineHealth("ready", tuple(map(str, _json(answer).get("models", []))))
+                return _health_parse(_json(answer))
             return EngineHealth("ready", await self._models())
         except EngineError:
             return EngineHealth("stopped")
@@ -292,6 +296,24 @@ class OpenAIChatClient:
         if answer.status_code == 400:
             raise RequestInvalid("The engine refuses to count the tokens of these messages.")
         return sum(8 + _tokens_estimate(message.content) for message in messages)
+
+    async def prefixes_put(self, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
+        """Have the engine keep these heads of conversations ready, and no others.
+
+        Only fixed, published texts may be sent. Servers that know no such thing are left alone.
+
+        Raises:
+            EngineStarting, EngineDown, RequestInvalid.
+        """
+        rows = [[message_row(message) for message in messages] for messages in prefixes]
+        body: dict[str, object] = {"prefixes": rows}
+        if self._model:
+            body["model"] = self._model
+        answer = await self._connection.put("/prefixes", body)
+        if answer.status_code == 503:
+            raise EngineStarting("The engine is not ready to take prefixes.")
+        if answer.status_code in (400, 413, 422):
+            raise RequestInvalid("The engine refuses these prefixes.")
 
     async def aclose(self) -> None:
         await self._connection.aclose()
@@ -431,6 +453,17 @@ def _vector(value: str | list[float]) -> NDArray[np.float32]:
         vector = np.asarray(value, dtype=np.float32)
     unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-12)
     return unit
+
+
+def _health_parse(body: dict[str, Any]) -> EngineHealth:
+    """What the built-in server says of itself; other servers leave out the figures."""
+    rate, budget = body.get("prefill_tokens_per_second", 0.0), body.get("prompt_tokens_budget", 0)
+    return EngineHealth(
+        "ready",
+        tuple(map(str, body.get("models", []))),
+        prefill_tokens_per_second=float(rate) if isinstance(rate, int | float) else 0.0,
+        prompt_tokens_budget=budget if isinstance(budget, int) else 0,
+    )
 
 
 def _json(answer: httpx2.Response) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from inference.server.errors import (
     engine_error_answer,
     refused_answer,
 )
+from inference.server.prefixes import prefixes_replace
 from inference.server.requests import body_parse, seconds_left, service_of
 from inference.server.schemas import EmbeddingRequest, ParameterRefused, TokenizeRequest
 from inference.server.service import InferenceService
@@ -65,6 +66,7 @@ def application_make(service: InferenceService, *, api_key: str = "") -> Starlet
             Route("/v1/chat/completions", keyed(chat_completion_create), methods=["POST"]),
             Route("/v1/embeddings", keyed(embeddings_create), methods=["POST"]),
             Route("/tokenize", keyed(tokens_count), methods=["POST"]),
+            Route("/prefixes", keyed(prefixes_replace), methods=["PUT"]),
         ],
         lifespan=lifespan,
         exception_handlers={
@@ -88,7 +90,8 @@ async def health(request: Request) -> Response:
     """The state of the models: 200 when ready, else 503.
 
     ``overdue_seconds`` above 0 means that the engine does not stop a request that it should have
-    stopped; a supervisor should then kill the process.
+    stopped; a supervisor should then kill the process. ``prompt_tokens_budget`` is how long a
+    prompt may be to be read within ``PROMPT_SECONDS`` on this machine, as it is at present.
     """
     service = service_of(request)
     status = service.status()
@@ -99,6 +102,8 @@ async def health(request: Request) -> Response:
         "running": status.running,
         "waiting": status.waiting,
         "overdue_seconds": round(status.overdue_seconds, 3),
+        "prefill_tokens_per_second": round(status.prefill_tokens_per_second, 1),
+        "prompt_tokens_budget": status.prompt_tokens_budget,
     }
     return JSONResponse(body, status_code=200 if service.state == "ready" else 503)
 
