@@ -70,3 +70,7 @@ class PromptError(InferenceError):
 
 class RuleError(InferenceError):
     """A rule is not usable, for example because of its pattern."""
+
+
+class LabelsError(InferenceError):
+    """A label set is not usable: its examples, labels or stored weights."""

@@ -1,0 +1,236 @@
+"""Labels texts with the engines at hand: asks the encoder and the chat model what is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from inference.chat import ChatClient, ChatMessage, EmbeddingClient, Priority
+from inference.errors import EngineError, LabelsError, RequestInvalid, gettext_noop
+from inference.labels.classifier import LabelClassifier
+from inference.labels.probes import PROBES
+from inference.labels.values import Labelling, LabelSet
+from inference.labels.views import Vectors
+from inference.labels.zero_shot import CONTENT_FREE, zero_shot_label
+from inference.prompts.rendering import text_render
+
+TEXT_MOST: Final = 400
+"""Characters of a text that the model reads: its beginning and its end."""
+_TEXT_END = 120
+_AT_ONCE = 8
+_BASELINES_MOST = 64
+
+
+class Labeller:
+    """Labels texts; keeps what the chat model says of texts without content.
+
+    ``chat`` and ``encoder`` may be missing or away: a fitted set is then labelled by the views that
+    are left.
+    """
+
+    def __init__(self, chat: ChatClient | None, encoder: EmbeddingClient | None) -> None:
+        self._chat = chat
+        self._encoder = encoder
+        self._baselines: dict[bytes, Vectors] = {}
+
+    async def label(
+        self,
+        label_set: LabelSet,
+        texts: Sequence[str],
+        *,
+        classifier: LabelClassifier | None,
+        timeout: float,  # noqa: ASYNC109  each request carries what is left of it
+        priority: Priority = Priority.LABEL,
+        vectors: Vectors | None = None,
+    ) -> list[Labelling]:
+        """One labelling for each text. ``vectors`` are the texts' query vectors, if known.
+
+        Raises:
+            EngineError: the set has no classifier and the chat model does not answer.
+            LabelsError: the set has neither classifier nor words to ask the model for.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout
+        if classifier is None:
+            return await self._zero_shot(label_set, texts, deadline, priority)
+        asks_model = classifier.wants_model and self._chat is not None
+        wants_vectors = classifier.meaning is not None and vectors is None
+        embedded, said = await asyncio.gather(
+            self._vectors_try(texts, deadline) if wants_vectors else _value(vectors),
+            self._logprobs_try(label_set, classifier.candidates, texts, deadline, priority)
+            if asks_model
+            else _value(None),
+        )
+        return [
+            classifier.label(
+                label_set,
+                text,
+                None if embedded is None else embedded[i],
+                None if said is None else said[i],
+            )
+            for i, text in enumerate(texts)
+        ]
+
+    async def vectors(self, texts: Sequence[str], *, timeout: float) -> Vectors | None:  # noqa: ASYNC109
+        """Query vectors of the texts, shape (texts, dimensions); ``None`` without an encoder.
+
+        Raises:
+            EngineError: the encoder does not answer.
+        """
+        if self._encoder is None:
+            return None
+        return await self._encoder.embed(texts, kind="query", timeout=timeout)
+
+    async def candidates_choose(
+        self,
+        label_set: LabelSet,
+        *,
+        timeout: float,  # noqa: ASYNC109
+    ) -> tuple[str, ...]:
+        """The words whose log-probabilities describe a text: the set's own and the general ones.
+
+        Where the engine cannot tell them apart, because two begin with the same token, the set's
+        own words alone.
+
+        Raises:
+            EngineError: the chat model does not answer, or cannot tell the set's words apart.
+        """
+        own = label_set.candidates
+        both = tuple(dict.fromkeys((*own, *PROBES)))
+        loop = asyncio.get_running_loop()
+        for candidates in (both, own):
+            try:
+                await self._logprobs(
+                    label_set, candidates, CONTENT_FREE[:1], loop.time() + timeout,
+                    Priority.BACKGROUND,
+                )  # fmt: skip
+            except RequestInvalid:
+                if candidates == own or not own:
+                    raise
+            else:
+                return candidates
+        return own
+
+    async def logprobs(
+        self,
+        label_set: LabelSet,
+        candidates: Sequence[str],
+        texts: Sequence[str],
+        *,
+        timeout: float,  # noqa: ASYNC109
+        priority: Priority = Priority.BACKGROUND,
+    ) -> Vectors:
+        """What the chat model says of each text; shape (texts, candidates).
+
+        Raises:
+            EngineError: it does not answer.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout
+        return await self._logprobs(label_set, candidates, texts, deadline, priority)
+
+    async def _zero_shot(
+        self, label_set: LabelSet, texts: Sequence[str], deadline: float, priority: Priority
+    ) -> list[Labelling]:
+        if self._chat is None or not all(label.words for label in label_set.labels):
+            raise LabelsError(
+                gettext_noop("Without examples, each label needs a word and there must be a model.")
+            )
+        candidates = label_set.candidates
+        key = prompt_hash(label_set, candidates)
+        baseline = self._baselines.get(key)
+        if baseline is None:
+            empty = await self._logprobs(label_set, candidates, CONTENT_FREE, deadline, priority)
+            baseline = empty.mean(axis=0)
+            if len(self._baselines) >= _BASELINES_MOST:
+                self._baselines.clear()
+            self._baselines[key] = baseline
+        said = await self._logprobs(label_set, candidates, texts, deadline, priority)
+        return [zero_shot_label(label_set, row, baseline) for row in said]
+
+    async def _vectors_try(self, texts: Sequence[str], deadline: float) -> Vectors | None:
+        try:
+            return await self.vectors(texts, timeout=_left(deadline))
+        except EngineError:
+            return None  # the other views decide
+
+    async def _logprobs_try(
+        self,
+        label_set: LabelSet,
+        candidates: Sequence[str],
+        texts: Sequence[str],
+        deadline: float,
+        priority: Priority,
+    ) -> Vectors | None:
+        try:
+            return await self._logprobs(label_set, candidates, texts, deadline, priority)
+        except EngineError:
+            return None  # the other views decide
+
+    async def _logprobs(
+        self,
+        label_set: LabelSet,
+        candidates: Sequence[str],
+        texts: Sequence[str],
+        deadline: float,
+        priority: Priority,
+    ) -> Vectors:
+        chat = self._chat
+        if chat is None:
+            raise LabelsError(gettext_noop("There is no chat model."))
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(text: str) -> Vectors:
+            messages = label_prompt(label_set, text)
+            async with places:
+                said = await chat.next_logprobs(
+                    messages, candidates, timeout=_left(deadline), priority=priority
+                )
+            return logprobs_row(candidates, said)
+
+        rows = await asyncio.gather(*map(one, texts))
+        return np.stack(rows) if rows else np.empty((0, len(candidates)), np.float32)
+
+
+def label_prompt(label_set: LabelSet, text: str) -> list[ChatMessage]:
+    """The messages that ask for a text's label.
+
+    Raises:
+        PromptError: the set's templates do not render.
+    """
+    names = "、" if any("\u4e00" <= c <= "\u9fff" for c in label_set.system) else ", "
+    words = names.join(label.words[0] for label in label_set.labels if label.words)
+    variables = {"text": text_clip(text), "labels": words}
+    system = text_render(label_set.system, variables).strip()
+    messages = [ChatMessage("system", system)] if system else []
+    return [*messages, ChatMessage("user", text_render(label_set.user, variables))]
+
+
+def text_clip(text: str) -> str:
+    """The text without blank ends; of a long one the beginning and the end."""
+    text = text.strip()
+    if len(text) <= TEXT_MOST:
+        return text
+    return f"{text[: TEXT_MOST - _TEXT_END]} … {text[-_TEXT_END:]}"
+
+
+def logprobs_row(candidates: Sequence[str], said: dict[str, float]) -> Vectors:
+    """Log-probabilities in the candidates' order; what a server left out is just below the rest."""
+    floor = min(said.values(), default=-20.0) - 1.0
+    return np.array([said.get(word, floor) for word in candidates], dtype=np.float32)
+
+
+def prompt_hash(label_set: LabelSet, candidates: Sequence[str]) -> bytes:
+    """Names a set's prompt and candidates."""
+    parts = "\0".join((label_set.system, label_set.user, *label_set.names, "", *candidates))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - asyncio.get_running_loop().time(), 0.001)
+
+
+async def _value(value: Vectors | None) -> Vectors | None:
+    return value
