@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 2 * 2**20
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 600.0
+# What clients may tell the engine besides the body: how long they wait, how urgent it is, and with
+# which other requests it takes turns.
+_PASSED_HINTS = ("X-Timeout-Seconds", "X-Priority", "X-Conversation")
 # What clients may know of the engine's answer besides status and body.
 _PASSED_HEADERS = ("content-type", "retry-after")
 
@@ -138,7 +141,11 @@ async def _pass_on(request: HttpRequest, base_url: str, address: str) -> HttpRes
         "POST",
         _address(base_url, address),
         content=body,
-        headers={**_engine_headers(), "Content-Type": "application/json"},
+        headers={
+            **_engine_headers(),
+            **{name: value for name in _PASSED_HINTS if (value := request.headers.get(name))},
+            "Content-Type": "application/json",
+        },
     )
     try:
         answer = await client.send(engine_request, stream=True)

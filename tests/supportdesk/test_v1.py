@@ -23,7 +23,19 @@ urlpatterns = [
     path("admin/", admin.site.urls),  # middleware asks for its address
 ]
 
-SCRIPT = '[[reply]]\nmatch = "stall"\nstall_after = 0\n[[reply]]\ntext = "您好，可以退货。"\n'
+SCRIPT = r"""
+[[reply]]
+match = "stall"
+stall_after = 0
+[[reply]]
+match = "Do not answer yet"
+text = "The order is asked for."
+[[reply]]
+match = "is asked for"
+text = "<tool_call>{\"name\": \"order_status\", \"arguments\": {\"order_id\": \"7\"}}</tool_call>"
+[[reply]]
+text = "您好，可以退货。"
+"""
 BODY = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -73,6 +85,29 @@ async def test_a_stream_passes_through(desk: Settings) -> None:
     lines = [line for line in (await text_of(answer)).split("\n") if line]
     assert all(line.startswith("data: ") for line in lines)
     assert lines[-1] == "data: [DONE]"
+
+
+async def test_tools_thinking_and_probabilities_pass_through(desk: Settings) -> None:
+    tools = [{"type": "function", "function": {"name": "order_status"}}]
+    question = {**BODY, "messages": [{"role": "user", "content": "my order?"}]}
+    answer = await post({**question, "tools": tools, "enable_thinking": True})
+    choice = json.loads(await text_of(answer))["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["reasoning_content"] == "The order is asked for."
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"order_id": "7"}'
+    answer = await post({**BODY, "max_tokens": 1, "logprobs": True, "top_logprobs": 1})
+    [token] = json.loads(await text_of(answer))["choices"][0]["logprobs"]["content"]
+    assert token["top_logprobs"][0]["token"] == "您好"
+    answer = await post({**BODY, "tool_choice": "required"})
+    assert answer.status_code == 400
+    assert json.loads(await text_of(answer))["error"]["param"] == "tool_choice"
+
+
+async def test_hints_pass_through(desk: Settings) -> None:
+    stall = {"model": "scripted", "messages": [{"role": "user", "content": "stall"}]}
+    answer = await post(stall, **{"X-Timeout-Seconds": "0.1"})
+    assert answer.status_code == 504
+    assert (await post(BODY, **{"X-Priority": "urgent"})).status_code == 400
 
 
 async def test_leaving_the_stream_frees_the_engine(desk: Settings, engine: ServerProcess) -> None:
