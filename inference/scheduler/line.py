@@ -31,11 +31,9 @@ class WaitingLine:
         """The jobs in the order of service."""
         return iter(sorted(self._jobs, key=lambda job: job.order))
 
-    def turn_take(self, job: Job, seconds: float) -> None:
-        """Give a new job, which will take about ``seconds``, its place."""
+    def turn_give(self, job: Job) -> None:
+        """Give a new job its place, which is not taken before it is added."""
         job.turn = max(self._present, self._ends.get(job.conversation, 0.0))
-        if job.conversation:
-            self._ends[job.conversation] = job.turn + seconds
 
     def room_make(self, job: Job) -> Job | None:
         """See to it that one more fits; returns the job that has to go for it, if any.
@@ -57,8 +55,12 @@ class WaitingLine:
         self._jobs.remove(last)
         return last
 
-    def add(self, job: Job) -> None:
+    def add(self, job: Job, seconds: float = 0.0) -> None:
+        """Take in a job that will occupy the engine for about ``seconds``; 0 if it was in before."""
         self._jobs.append(job)
+        if job.conversation:
+            end = job.turn + seconds
+            self._ends[job.conversation] = max(self._ends.get(job.conversation, 0.0), end)
 
     def remove(self, job: Job) -> None:
         self._jobs.remove(job)

@@ -260,7 +260,7 @@ class Scheduler:
     def _take(self, job: Job, seconds: float) -> Job:
         if self._closed:
             raise EngineDown("The engine is stopping.")
-        self._line.turn_take(job, job_seconds(job, self.speed))
+        self._line.turn_give(job)
         wait = self.wait_estimate(job)
         if wait > 0 and wait + self.speed.prefill_seconds(job.read_tokens) > seconds:
             raise EngineOverloaded(
@@ -272,7 +272,7 @@ class Scheduler:
         job.expiry = asyncio.get_running_loop().call_later(
             seconds, self._job_end, job, EngineTimeout("The deadline passed before the answer.")
         )
-        self._line.add(job)
+        self._line.add(job, job_seconds(job, self.speed))
         self._advance()
         return job
 

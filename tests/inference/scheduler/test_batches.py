@@ -1,0 +1,276 @@
+"""Batches run, shrink, fail and are interrupted; each request gets what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inference.chat import ChatChunk, GenerationParameters, Priority
+from inference.errors import EngineDown, EngineError, EngineOverloaded, EngineTimeout
+from inference.scheduler import EngineSpeed, Job, JobState, Scheduler
+from tests.inference.scheduler.fake_engine import FakeEngine, prompt_of, settle
+
+Make = Callable[..., tuple[Scheduler, FakeEngine]]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    made: list[tuple[Scheduler, FakeEngine]] = []
+
+    def make(*, speed: EngineSpeed | None = None, limit: int = 32, **options: Any) -> Any:
+        engine = FakeEngine(**options)
+        scheduler = Scheduler(engine, speed=speed, waiting_limit=limit, clock=engine.clock)
+        made.append((scheduler, engine))
+        return made[-1]
+
+    yield make
+    for scheduler, engine in made:
+        engine.deaf = False
+        closing = asyncio.create_task(scheduler.aclose())
+        await engine.finish()
+        await closing
+
+
+def submit(
+    scheduler: Scheduler,
+    name: str,
+    *,
+    tokens: int = 100,
+    max_tokens: int = 50,
+    seconds: float = 60.0,
+    **options: Any,
+) -> Job:
+    parameters = GenerationParameters(max_tokens=max_tokens)
+    return scheduler.job_submit(prompt_of(name, tokens), parameters, seconds=seconds, **options)
+
+
+async def text_of(scheduler: Scheduler, job: Job) -> str:
+    return "".join([chunk.text async for chunk in scheduler.job_chunks(job)])
+
+
+def written(job: Job) -> str:
+    """What the client could have read so far."""
+    chunks = [job.outcome.get_nowait() for _ in range(job.outcome.qsize())]
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, ChatChunk))
+
+
+def tokens_of(name: str, count: int) -> str:
+    return "".join(f"{name}:{index} " for index in range(count))
+
+
+async def test_requests_that_wait_together_run_as_one_batch(make: Make) -> None:
+    scheduler, engine = make()
+    jobs = [submit(scheduler, "first", max_tokens=1)]
+    jobs += [submit(scheduler, name, tokens=tokens) for name, tokens in (("a", 90), ("b", 100))]
+    await settle()
+    assert engine.batches == [["first"]]
+    await engine.finish()
+    assert [await text_of(scheduler, job) for job in jobs[1:]] == [
+        tokens_of("a", 4),
+        tokens_of("b", 4),
+    ]
+    assert engine.batches == [["first"], ["a", "b"]]
+    assert engine.paddings[1] == [10, 0]
+
+
+async def test_each_answer_of_a_batch_ends_on_its_own(make: Make) -> None:
+    scheduler, engine = make(lengths={"short": 1, "long": 6})
+    held = submit(scheduler, "held", max_tokens=1)
+    short, long = submit(scheduler, "short"), submit(scheduler, "long", max_tokens=5)
+    await engine.step(2)  # "held", then its end
+    assert held.state is JobState.DONE
+    await engine.step(2)
+    assert short.state is JobState.DONE
+    assert written(short) == tokens_of("short", 1)
+    assert long.state is JobState.RUNNING
+    assert scheduler.status().running == 1
+    await engine.finish()
+    assert await text_of(scheduler, long) == tokens_of("long", 5)
+
+
+async def test_one_answer_is_cancelled_and_the_others_go_on(make: Make) -> None:
+    scheduler, engine = make(lengths={"a": 8, "b": 8})
+    submit(scheduler, "held", max_tokens=1)
+    a, b = submit(scheduler, "a"), submit(scheduler, "b")
+    await engine.step(3)
+    scheduler.job_cancel(a)
+    assert scheduler.status().running == 2
+    await engine.step()
+    assert a.state is JobState.DONE
+    assert scheduler.status().running == 1
+    assert scheduler.status().overdue_seconds == 0
+    await engine.finish()
+    assert await text_of(scheduler, b) == tokens_of("b", 8)
+
+
+async def test_a_stopped_answer_that_stays_in_the_batch_is_overdue(make: Make) -> None:
+    scheduler, engine = make(lengths={"a": 50, "b": 50}, deaf=True)
+    submit(scheduler, "held", max_tokens=1)
+    a, _ = submit(scheduler, "a"), submit(scheduler, "b")
+    await engine.step(3)
+    scheduler.job_cancel(a)
+    engine.clock.now += 2
+    assert scheduler.status().overdue_seconds == pytest.approx(2)
+
+
+async def test_a_long_prefill_of_a_batch_is_not_overdue(make: Make) -> None:
+    speed = EngineSpeed(prefill=100.0, prefill_square=0.0)  # a second for each prompt
+    scheduler, engine = make(speed=speed, batch_most=2)
+    submit(scheduler, "held", max_tokens=1)
+    jobs = [submit(scheduler, name) for name in "ab"]
+    await engine.step(2)
+    assert engine.batches[-1] == ["a", "b"]
+    prefill = scheduler.speed.prefill_seconds(100)
+    for job in jobs:
+        scheduler.job_cancel(job)
+    engine.clock.now += 5 * prefill  # both prompts, and some patience
+    assert scheduler.status().overdue_seconds == 0
+    engine.clock.now += 5 * prefill
+    assert scheduler.status().overdue_seconds > 0
+
+
+async def test_a_batch_that_fails_is_tried_one_by_one(make: Make) -> None:
+    scheduler, engine = make(poison={"bad"})
+    submit(scheduler, "held", max_tokens=1)
+    jobs = {name: submit(scheduler, name) for name in ("a", "bad", "b")}
+    await engine.finish()
+    assert await text_of(scheduler, jobs["a"]) == tokens_of("a", 4)
+    assert await text_of(scheduler, jobs["b"]) == tokens_of("b", 4)
+    with pytest.raises(EngineError, match="broke"):
+        await text_of(scheduler, jobs["bad"])
+    assert engine.batches[1:] == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
+
+
+async def test_a_lonely_answer_is_interrupted_and_goes_on_with_those_that_wait(make: Make) -> None:
+    scheduler, engine = make(lengths={"early": 30})
+    early = submit(scheduler, "early")
+    await engine.step(2)
+    late = [submit(scheduler, f"late{index}") for index in range(5)]
+    await engine.finish()
+    assert await text_of(scheduler, early) == tokens_of("early", 30)
+    for index, job in enumerate(late):
+        assert await text_of(scheduler, job) == tokens_of(f"late{index}", 4)
+    assert engine.batches[0] == ["early"]
+    assert set(engine.batches[1]) == {"early", *(f"late{index}" for index in range(5))}
+    assert early.pauses == 1
+
+
+async def test_background_work_makes_way_for_an_answer(make: Make) -> None:
+    scheduler, engine = make(lengths={"summary": 30})
+    summary = submit(scheduler, "summary", priority=Priority.BACKGROUND)
+    await engine.step(3)
+    urgent = submit(scheduler, "urgent")
+    await engine.finish()
+    assert await text_of(scheduler, urgent) == tokens_of("urgent", 4)
+    assert await text_of(scheduler, summary) == tokens_of("summary", 30)
+    assert engine.batches == [["summary"], ["urgent"], ["summary"]]
+
+
+async def test_an_interrupted_answer_that_is_cancelled_while_it_waits_is_gone(make: Make) -> None:
+    scheduler, engine = make(lengths={"summary": 30, "urgent": 9})
+    summary = submit(scheduler, "summary", priority=Priority.BACKGROUND)
+    await engine.step(3)
+    submit(scheduler, "urgent")
+    await engine.step(3)
+    assert summary.state is JobState.WAITING
+    scheduler.job_cancel(summary)
+    await engine.finish()
+    assert engine.batches == [["summary"], ["urgent"]]
+
+
+async def test_label_jobs_of_equal_length_are_scored_together(make: Make) -> None:
+    scheduler, engine = make()
+    submit(scheduler, "held", max_tokens=1)
+    jobs = [
+        scheduler.score_submit([prompt_of(name, tokens)], [0, 2], seconds=60)
+        for name, tokens in (("a", 50), ("bb", 60), ("ccc", 50))
+    ]
+    await engine.finish()
+    tables = [await scheduler.job_scores(job) for job in jobs]
+    assert [table.tolist() for table in tables] == [[[1, -1]], [[2, -1]], [[3, -1]]]
+    assert engine.scored == [["a", "ccc"], ["bb"]]
+
+
+async def test_an_answer_goes_between_the_prompts_of_a_score(make: Make) -> None:
+    scheduler, engine = make()
+    prompts = [prompt_of(name, 50 + len(name)) for name in ("a", "bb", "ccc")]
+    score = scheduler.score_submit(prompts, None, seconds=60)
+    await settle()
+    answer = submit(scheduler, "answer")
+    await engine.finish()
+    assert np.array_equal((await scheduler.job_scores(score))[:, 0], [1, 2, 3])
+    assert await text_of(scheduler, answer) == tokens_of("answer", 4)
+    assert engine.scored == [["a"], ["bb"], ["ccc"]]
+
+
+async def test_scores_that_fail_together_are_tried_one_by_one(make: Make) -> None:
+    scheduler, engine = make(poison={"bad"})
+    submit(scheduler, "held", max_tokens=1)
+    good = scheduler.score_submit([prompt_of("good")], None, seconds=60)
+    bad = scheduler.score_submit([prompt_of("bad")], None, seconds=60)
+    await engine.finish()
+    assert (await scheduler.job_scores(good)).shape == (1, 3)
+    with pytest.raises(EngineError, match="broke"):
+        await scheduler.job_scores(bad)
+
+
+async def test_a_conversation_that_floods_leaves_room_for_another(make: Make) -> None:
+    scheduler, engine = make(batch_most=1, limit=3)
+    submit(scheduler, "held")
+    flood = [submit(scheduler, f"flood{index}", conversation="x") for index in range(3)]
+    with pytest.raises(EngineOverloaded):
+        submit(scheduler, "flood3", conversation="x")
+    modest = submit(scheduler, "modest", conversation="y")
+    with pytest.raises(EngineOverloaded):
+        await text_of(scheduler, flood[2])
+    await engine.finish()
+    assert await text_of(scheduler, modest) == tokens_of("modest", 4)
+    assert engine.batches == [["held"], ["flood0"], ["modest"], ["flood1"]]
+
+
+async def test_chores_are_done_when_nobody_waits(make: Make) -> None:
+    scheduler, engine = make(chores_left=2)
+    job = submit(scheduler, "answer")
+    scheduler.chore_add(engine.prefixes_settle)
+    await engine.step(2)
+    assert engine.chores_done == 0
+    late = submit(scheduler, "late")
+    await engine.finish()
+    assert await text_of(scheduler, job) == tokens_of("answer", 4)
+    assert await text_of(scheduler, late) == tokens_of("late", 4)
+    await scheduler.idle_wait()
+    assert engine.chores_done == 2
+
+
+async def test_a_chore_that_hangs_is_overdue_in_the_end(make: Make) -> None:
+    scheduler, engine = make(chores_left=1)
+    scheduler.chore_add(engine.prefixes_settle)
+    engine.clock.now += 50
+    assert scheduler.status().overdue_seconds == 0
+    engine.clock.now += 50
+    assert scheduler.status().overdue_seconds > 0
+
+
+async def test_a_deadline_in_the_middle_of_a_batch_is_that_requests_alone(make: Make) -> None:
+    speed = EngineSpeed(prefill=1e6, prefill_square=0.0, step=1e-6, step_each=0.0)
+    scheduler, engine = make(speed=speed, lengths={"a": 40, "b": 40})
+    submit(scheduler, "held", max_tokens=1)
+    a, b = submit(scheduler, "a", seconds=0.05), submit(scheduler, "b")
+    await engine.step(4)
+    with pytest.raises(EngineTimeout):
+        await text_of(scheduler, a)
+    await engine.finish()
+    assert await text_of(scheduler, b) == tokens_of("b", 40)
+
+
+async def test_a_closed_scheduler_takes_nothing(make: Make) -> None:
+    scheduler, _ = make()
+    job = submit(scheduler, "a")
+    await scheduler.aclose()
+    assert job.state is JobState.DONE
+    with pytest.raises(EngineDown):
+        submit(scheduler, "b")

@@ -1,0 +1,102 @@
+"""The line is bounded, and conversations take turns in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference.chat import GenerationParameters, Priority
+from inference.engines.protocol import AnswerTask
+from inference.errors import EngineOverloaded
+from inference.scheduler.jobs import Job
+from inference.scheduler.line import WaitingLine
+from tests.inference.scheduler.fake_engine import prompt_of
+
+
+def job_of(conversation: str = "", priority: Priority = Priority.ANSWER) -> Job:
+    prompt = prompt_of("x")
+    task = AnswerTask(prompt, GenerationParameters())
+    return Job((prompt,), priority, conversation, 0.0, task=task)
+
+
+def arrive(line: WaitingLine, *jobs: Job, seconds: float = 1.0) -> None:
+    for job in jobs:
+        line.turn_give(job)
+        line.add(job, seconds)
+
+
+def serve(line: WaitingLine) -> list[Job]:
+    """Serve the whole line one by one."""
+    served = []
+    while len(line):
+        served.append(next(iter(line)))
+        line.leave(served[-1])
+    return served
+
+
+def test_jobs_of_no_conversation_are_served_as_they_come() -> None:
+    line, jobs = WaitingLine(9), [job_of() for _ in range(4)]
+    arrive(line, *jobs)
+    assert serve(line) == jobs
+
+
+def test_a_conversation_with_many_requests_does_not_starve_the_others() -> None:
+    line = WaitingLine(99)
+    greedy = [job_of("greedy") for _ in range(10)]
+    arrive(line, *greedy)
+    modest, other = job_of("modest"), job_of()
+    arrive(line, modest, other)
+    order = serve(line)
+    assert order.index(modest) == 1
+    assert order.index(other) == 2
+    assert [job for job in order if job in greedy] == greedy
+
+
+def test_two_busy_conversations_alternate() -> None:
+    line = WaitingLine(99)
+    arrive(line, *[job_of("a") for _ in range(3)])
+    arrive(line, *[job_of("b") for _ in range(3)])
+    assert [job.conversation for job in serve(line)] == list("ababab")
+
+
+def test_who_was_idle_has_no_claim_for_the_past() -> None:
+    line = WaitingLine(99)
+    arrive(line, *[job_of("a") for _ in range(5)])
+    serve(line)
+    arrive(line, *[job_of("a") for _ in range(2)], *[job_of("b") for _ in range(2)])
+    assert [job.conversation for job in serve(line)] in (list("baab"), list("baba"), list("abab"))
+
+
+def test_priority_goes_before_turns() -> None:
+    line = WaitingLine(9)
+    background, label = job_of("a", Priority.BACKGROUND), job_of("b", Priority.LABEL)
+    arrive(line, background, label, *(answers := [job_of("c"), job_of("c")]))
+    assert serve(line) == [*answers, label, background]
+
+
+def test_a_full_line_refuses() -> None:
+    line = WaitingLine(2)
+    arrive(line, job_of(), job_of())
+    with pytest.raises(EngineOverloaded):
+        line.room_make(job_of())
+    with pytest.raises(EngineOverloaded):
+        line.room_make(job_of("new"))
+    with pytest.raises(EngineOverloaded):
+        line.room_make(job_of("", Priority.LABEL))
+    assert len(line) == 2
+
+
+def test_a_full_line_makes_room_for_a_higher_priority() -> None:
+    line = WaitingLine(2)
+    arrive(line, label := job_of("", Priority.LABEL), job_of())
+    assert line.room_make(job_of()) is label
+    assert line.room_make(job_of()) is None
+
+
+def test_a_full_line_makes_room_for_another_conversation() -> None:
+    line = WaitingLine(3)
+    arrive(line, first := job_of("greedy"), middle := job_of("greedy"), last := job_of("greedy"))
+    assert line.room_make(newcomer := job_of("modest")) is last
+    arrive(line, newcomer)
+    with pytest.raises(EngineOverloaded):
+        line.room_make(job_of("greedy"))
+    assert set(line) == {first, middle, newcomer}
