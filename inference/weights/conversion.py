@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.decoder import DecoderShape, DecoderTokens, decoder_write
 from inference.weights.e5_file import E5File
 from inference.weights.encoder import EncoderShape, encoder_write
 from inference.weights.gguf_file import MAGIC, GGUFFile, gguf_decoder_shape
 from inference.weights.manifest import ModelKind
+from inference.weights.quantised_files import QuantisedFiles, quantisation_parse
 from inference.weights.safetensors_file import SafetensorsFiles
+from inference.weights.tensors import TensorFile
 from inference.weights.tokenizer_files import (
     byte_level_tokenizer,
     tokenizer_write,
@@ -33,7 +35,6 @@ _CHATML: Final = (
     "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-_USE_INSTEAD: Final = "use the model's official GGUF (Q8_0 or Q4_K_M) or unquantised safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +163,6 @@ def _e5_convert(source: Path, target: Path, *, int8: bool) -> Converted:
 def _checkpoint_convert(source: Path, target: Path, *, int8: bool) -> Converted:
     config = _json_read(source / "config.json")
     architecture = config.get("model_type")
-    quantised = config.get("quantization_config")
-    if quantised is not None:
-        method = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
-        raise WeightsError(
-            f"{source.name} is quantised with {str(method).upper()}, which the engine cannot load; "
-            f"{_USE_INSTEAD}."
-        )
     try:
         if architecture in ("qwen2", "qwen3"):
             return _decoder_checkpoint_convert(source, config, target, int8=int8)
@@ -234,7 +228,10 @@ def _decoder_checkpoint_convert(
     )
     first = tokens[eos_ids[0]]
     names = DecoderTokens(tokens, bos=pad or first, eos=first)
-    tensors = SafetensorsFiles(source)
+    tensors: TensorFile = SafetensorsFiles(source)
+    if config.get("quantization_config") is not None:
+        quantisation = quantisation_parse(config["quantization_config"], source.name)
+        tensors = QuantisedFiles(SafetensorsFiles(source), quantisation)
     decoder_write(target, shape=shape, tokens=names, tensors=tensors, int8=int8)
     return Converted("chat", shape.architecture, shape.context_length, eos_ids)
 
@@ -242,6 +239,11 @@ def _decoder_checkpoint_convert(
 def _encoder_checkpoint_convert(
     source: Path, config: dict[str, Any], target: Path, *, int8: bool
 ) -> Converted:
+    if config.get("quantization_config") is not None:
+        raise WeightsError(
+            gettext_noop("%(name)s is quantised; use the model's unquantised safetensors."),
+            name=source.name,
+        )
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise WeightsError(f"{source.name} has relative positions, which cannot be converted.")
     if config.get("hidden_act", "gelu") != "gelu":

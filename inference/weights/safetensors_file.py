@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.errors import WeightsError
 from inference.weights.tensors import Floats, Tensor
 
 _BYTES: Final = {"F32": 4, "F16": 2, "BF16": 2}
+# Parts of quantised weights, which quantised_files.py puts together.
+_RAW_BYTES: Final = {"I32": 4, "F8_E4M3": 1}
 _INDEX: Final = "model.safetensors.index.json"
 _SINGLE: Final = "model.safetensors"
 _HEADER_LIMIT: Final = 100_000_000  # as in the reference implementation
@@ -51,21 +54,52 @@ class SafetensorsFiles:
         return self._prefix + name in self._tensors
 
     def tensor(self, name: str) -> Tensor:
-        info = self._tensors.get(self._prefix + name)
-        if info is None:
-            raise WeightsError(f"The weights in {self.path} are not usable: no tensor {name}.")
+        info = self._info(name)
         if info.kind not in _BYTES:
             raise WeightsError(
                 f"The weights in {self.path} are stored as {info.kind}, which cannot be converted; "
                 "use the model's unquantised (bfloat16) safetensors or a GGUF file."
             )
-        stride = _BYTES[info.kind] * int(np.prod(info.shape[1:], dtype=np.int64))
+        shape = info.shape or (1,)  # a number alone
+        stride = _BYTES[info.kind] * int(np.prod(shape[1:], dtype=np.int64))
 
         def read(start: int, stop: int) -> Floats:
             raw = info.data[info.offset + start * stride : info.offset + stop * stride]
-            return _floats(raw, info.kind).reshape(stop - start, *info.shape[1:])
+            return _floats(raw, info.kind).reshape(stop - start, *shape[1:])
 
-        return Tensor(name, info.shape, read, bits=8.0 * _BYTES[info.kind])
+        return Tensor(name, shape, read, bits=8.0 * _BYTES[info.kind])
+
+    def kind(self, name: str) -> str:
+        """How a tensor is stored: ``BF16``, ``I32`` and so on, as the file calls it."""
+        return self._info(name).kind
+
+    def integers(self, name: str) -> NDArray[np.int32]:
+        """The whole tensor of 32-bit integers of that name.
+
+        Raises:
+            WeightsError: it is missing or of another kind.
+        """
+        return self._raw(name, "I32").view("<i4").reshape(self._info(name).shape)
+
+    def octets(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of the whole tensor of 8-bit floats of that name; errors as ``integers``."""
+        return self._raw(name, "F8_E4M3").reshape(self._info(name).shape)
+
+    def _info(self, name: str) -> _TensorInfo:
+        info = self._tensors.get(self._prefix + name)
+        if info is None:
+            raise WeightsError(f"The weights in {self.path} are not usable: no tensor {name}.")
+        return info
+
+    def _raw(self, name: str, kind: str) -> NDArray[np.uint8]:
+        info = self._info(name)
+        if info.kind != kind:
+            raise WeightsError(
+                f"The weights in {self.path} are not usable: tensor {name} is stored as"
+                f" {info.kind}, not {kind}."
+            )
+        size = _RAW_BYTES[kind] * int(np.prod(info.shape, dtype=np.int64))
+        return np.asarray(info.data[info.offset : info.offset + size])
 
 
 def _floats(raw: np.ndarray[Any, np.dtype[np.uint8]], kind: str) -> Floats:
@@ -110,7 +144,8 @@ def _file_read(file: Path) -> dict[str, _TensorInfo]:
             kind = str(entry["dtype"])
             if 8 + length + end > len(data):
                 raise WeightsError(f"{file} is cut off: tensor {name} is incomplete.")
-            if kind in _BYTES and end - begin != _BYTES[kind] * int(np.prod(shape, dtype=object)):
+            width = {**_BYTES, **_RAW_BYTES}.get(kind)
+            if width and end - begin != width * int(np.prod(shape, dtype=object)):
                 raise WeightsError(f"{file} is damaged: tensor {name} has a wrong size.")
             tensors[str(name)] = _TensorInfo(data, kind, shape, 8 + length + begin)
     except FileNotFoundError as error:

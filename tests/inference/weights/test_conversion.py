@@ -176,13 +176,25 @@ def test_a_gguf_file_of_another_architecture_is_refused_with_what_can_be_used(
     assert "qwen2 (Qwen1.5, Qwen2, Qwen2.5) and qwen3 can be converted" in sentence
 
 
-@pytest.mark.parametrize("method", ["gptq", "awq"])
-def test_gptq_and_awq_are_refused_with_what_to_use(
-    checkpoint: Path, tmp_path: Path, method: str
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [
+        ({"quant_method": "bitsandbytes"}, "BITSANDBYTES"),
+        ({"quant_method": "compressed-tensors"}, "COMPRESSED-TENSORS"),
+        ({"quant_method": "gptq", "bits": 3, "group_size": 128}, r"GPTQ (3 bits)"),
+        ({"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"}, "(format marlin)"),
+        ({"quant_method": "awq", "bits": 4, "version": "gemv"}, "AWQ (version gemv)"),
+        ({"quant_method": "awq", "bits": 4, "group_size": 0}, "AWQ (groups of 0)"),
+        ({"quant_method": "fp8", "fmt": "e5m2"}, "FP8"),
+        ("something", "SOMETHING"),
+    ],
+)
+def test_other_quantisations_are_refused_with_what_to_use(
+    checkpoint: Path, tmp_path: Path, config: object, what: str
 ) -> None:
-    _config_change(checkpoint, quantization_config={"quant_method": method, "bits": 4})
+    _config_change(checkpoint, quantization_config=config)
     sentence = _refusal(checkpoint, tmp_path)
-    assert f"is quantised with {method.upper()}" in sentence
+    assert f"is quantised with {what}" in sentence or what in sentence
     assert "use the model's official GGUF (Q8_0 or Q4_K_M) or unquantised safetensors" in sentence
 
 
