@@ -37,6 +37,9 @@ text = "half"
 error = "down"
 error_after = 1
 [[reply]]
+match = "aloud"
+text = "<think>\\nThe rule says 7 天.\\n</think>\\n\\nYes."
+[[reply]]
 text = "您好，可以退货。"
 """
 
@@ -71,6 +74,14 @@ async def test_the_answer_comes_in_chunks_with_reason_and_usage(client: OpenAICh
     assert "".join(chunk.text for chunk in chunks) == "您好，可以退货。"
     assert chunks[-1] == ChatChunk("", "stop", Usage(12, 4))
     assert await client.count_tokens(question("hi")) == 12
+
+
+async def test_reasoning_that_a_server_leaves_in_the_text_comes_apart(
+    client: OpenAIChatClient,
+) -> None:
+    chunks = await chunks_of(client, question("think aloud"), GenerationParameters(max_tokens=90))
+    assert "".join(chunk.text for chunk in chunks) == "Yes."
+    assert "".join(chunk.reasoning for chunk in chunks) == "The rule says 7 天."
 
 
 async def test_without_a_name_the_first_model_is_used(server: ServerProcess) -> None:
