@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Protocol, runtime_checkable
 
 from conversations.errors import ConversationError
 from conversations.ladder.budget import PromptBudget
-from inference.chat import ChatClient, ChatMessage
+from inference.chat import ChatClient, ChatMessage, PrefixKeeper
 from inference.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -22,15 +21,6 @@ CHANGE_SECONDS = 3.0
 """How long a changed prompt may go unnoticed."""
 HEALTH_SECONDS = 30.0
 """How long a restarted engine may go without the heads, and a measured budget unnoticed."""
-
-
-@runtime_checkable
-class PrefixKeeper(Protocol):
-    """A client of an engine that keeps fixed beginnings of prompts ready."""
-
-    async def prefixes_put(self, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
-        """Replace the set of beginnings."""
-        ...
 
 
 class EngineWatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -209,6 +209,19 @@ class ChatClient(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class PrefixKeeper(Protocol):
+    """A client of an engine that can keep fixed beginnings of prompts ready."""
+
+    async def prefixes_put(self, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
+        """Replace the set of beginnings; only fixed, published texts may be among them.
+
+        Raises:
+            EngineStarting, EngineDown, RequestInvalid.
+        """
+        ...
 
 
 class EmbeddingClient(Protocol):

@@ -33,6 +33,7 @@ from inference.chat import (
     EngineHealth,
     EngineIdentity,
     GenerationParameters,
+    PrefixKeeper,
     Priority,
 )
 from inference.client import openai_import
@@ -212,6 +213,12 @@ class BackendPool:
                 return await backend.client.count_tokens(messages)
 
         return await self._asked(count, _now() + self._policy.probe_answer, "")
+
+    async def prefixes_put(self, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
+        """Have the built-in engine keep these beginnings ready; the others see to it themselves."""
+        for backend in self.backends:
+            if backend.spec.local and isinstance(backend.client, PrefixKeeper):
+                await backend.client.prefixes_put(prefixes)
 
     async def health(self) -> EngineHealth:
         """Ready if one engine is, with the names of all that are; else loading if one is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -334,3 +334,24 @@ async def test_scores_and_counts_come_from_the_next_engine_too(made: Made) -> No
 def test_a_pool_without_engines_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="needs an engine"):
         BackendPool([])
+
+
+class KeepingClient(ScriptedChatClient):
+    """An engine that keeps beginnings of prompts ready."""
+
+    def __init__(self) -> None:
+        super().__init__("ok")
+        self.kept: list[list[ChatMessage]] = []
+
+    async def prefixes_put(self, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
+        self.kept = [list(messages) for messages in prefixes]
+
+
+async def test_only_the_built_in_engine_is_told_what_to_keep_ready(made: Made) -> None:
+    remote, local = KeepingClient(), KeepingClient()
+    pool = made(remote, (local, {"local": True}))
+
+    await pool.prefixes_put([QUESTION])
+
+    assert local.kept == [QUESTION]
+    assert remote.kept == []
