@@ -5,13 +5,15 @@ it has seen, so that tests need no other way to look inside.
 
 Manners: ``good``; ``stall`` takes requests and never answers; ``broken`` answers 500, ``busy`` 429,
 ``unauthorised`` 401; ``hangup`` cuts the connection after two pieces; ``exit`` ends the process
-there; ``pause`` stops sending there.
+there; ``pause`` stops sending there; ``hungry`` asks for a gigabyte there and, like native code,
+aborts when it gets none. A hungry server has a ``/health`` as the built-in one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import mmap
 import os
 import sys
 
@@ -40,6 +42,8 @@ class FaultyServer:
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 if path == "/v1/models":
                     self.answer(writer, "200 OK", {"data": [{"id": "faulty-model"}]})
+                elif path == "/health" and self.manner == "hungry":
+                    self.answer(writer, "200 OK", {"state": "ready", "models": ["faulty-model"]})
                 elif path == "/seen":
                     self.answer(writer, "200 OK", {"requests": self.requests})
                 elif path == "/v1/chat/completions":
@@ -69,6 +73,11 @@ class FaultyServer:
                 return
             if number == 2 and self.manner == "exit":
                 os._exit(1)
+            if number == 2 and self.manner == "hungry":
+                try:
+                    mmap.mmap(-1, 10**9).close()
+                except OSError:
+                    os.abort()
             if number == 2 and self.manner == "pause":
                 await asyncio.Event().wait()
             self.event(writer, {"delta": {"content": piece}, "finish_reason": None})
