@@ -197,6 +197,8 @@ class Generated:
             if chunk.engine.host:  # another one than the weights on this machine
                 walk.model_hash = ""
                 walk.details["engine"] = chunk.engine.host
+            elif chunk.engine.fingerprint:  # the model may have been switched since the start
+                walk.model_hash = chunk.engine.fingerprint
         self._show(walk, draft.feed(chunk.text))
 
     @staticmethod
