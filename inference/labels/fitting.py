@@ -22,6 +22,7 @@ from inference.labels.ridge import (
     macro_f1,
     ridge_fit,
     softmax,
+    spread,
 )
 from inference.labels.values import LabelExample, LabelSet
 from inference.labels.views import (
@@ -39,19 +40,27 @@ from inference.labels.views import (
 
 EXAMPLES_MOST: Final = 6000
 """Examples of one set: the fit takes memory with the square and time with the cube of them."""
+ASKED_LEAST: Final = 400
+ASKED_A_LABEL: Final = 12
+"""The chat model is asked of so many examples, or so many a label, if that is more."""
 EXAMPLES_LEAST: Final = 2
 """Examples of each of at least two labels, so that each can be judged by another."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitRows:
-    """What is known of the examples: ``vectors`` (rows, dimensions) of length 1, and ``logprobs``
-    (rows, candidates) of how the model might begin its answer; either may be missing."""
+    """What is known of the examples.
+
+    ``vectors`` (examples, dimensions) have length 1. ``logprobs`` (asked, candidates) are how the chat
+    model might begin its answer for the examples whose numbers are ``asked``: asking it takes much
+    longer than all the rest, so a part must do. Either may be missing.
+    """
 
     examples: tuple[LabelExample, ...]
     vectors: Vectors | None = None
     logprobs: Vectors | None = None
     candidates: tuple[str, ...] = ()
+    asked: Ints | None = None
 
 
 def revision_of(label_set: LabelSet, *models: str) -> str:
@@ -97,6 +106,7 @@ def classifier_fit(label_set: LabelSet, rows: FitRows, *, revision: str = "") ->
     examples_check(rows.examples)
     names = label_set.names
     labels = _numbers(names, rows.examples)
+    asked = np.arange(len(labels)) if rows.asked is None else rows.asked
     table, sparse, gram = words_gram([example.text for example in rows.examples])
     ridges: dict[str, Ridge] = {WORDS: ridge_fit(gram, labels, len(names))}
     meaning: MeaningView | None = None
@@ -107,7 +117,7 @@ def classifier_fit(label_set: LabelSet, rows: FitRows, *, revision: str = "") ->
         meaning = MeaningView(centre, about, ridges[MEANING].dual)
     if rows.logprobs is not None and rows.logprobs.shape[1]:
         middle, scale, standard, gram = model_gram(rows.logprobs)
-        ridges[MODEL] = ridge_fit(gram, labels, len(names))
+        ridges[MODEL] = ridge_fit(gram, labels[asked], len(names))
         model = ModelView(middle, scale, standard, ridges[MODEL].dual)
     return LabelClassifier(
         names=names,
@@ -117,7 +127,7 @@ def classifier_fit(label_set: LabelSet, rows: FitRows, *, revision: str = "") ->
         words=WordsView(table, sparse, ridges[WORDS].dual),
         meaning=meaning,
         model=model,
-        fit=_fit({view: ridge.scores for view, ridge in ridges.items()}, labels, label_set),
+        fit=_fit({v: ridge.scores for v, ridge in ridges.items()}, labels, asked, label_set),
     )
 
 
@@ -129,31 +139,50 @@ def _numbers(names: Sequence[str], examples: Sequence[LabelExample]) -> Ints:
     return np.array([number[example.label] for example in examples], dtype=np.int64)
 
 
-def _fit(scores: dict[str, Floats], labels: Ints, label_set: LabelSet) -> Fit:
-    """Weights for every combination of views that may be at hand; the words always are."""
+def _fit(scores: dict[str, Floats], labels: Ints, asked: Ints, label_set: LabelSet) -> Fit:
+    """Weights for every combination of views that may be at hand; the words always are.
+
+    Combinations with the model are fitted and judged on the examples that it was asked of.
+    """
     names = label_set.names
     weights: dict[str, tuple[float, ...]] = {}
     achieved: dict[str, Score] = {}
     logits: dict[str, Floats] = {}
-    others = [view for view in scores if view != WORDS]
-    for count in range(len(others) + 1):
-        for chosen in combinations(others, count):
-            views = [WORDS, *chosen]
-            parts = [scores[view] for view in views]
-            fitted = weights_fit(parts, labels)
-            key = views_key(views)
+    for views in _combinations([view for view in scores if view != WORDS]):
+        rows = asked if MODEL in views else np.arange(len(labels))
+        parts = [scores[v] if v == MODEL else scores[v][rows] for v in views]
+        fitted = weights_fit(parts, labels[rows])
+        key = views_key(views)
+        logits[key] = np.tensordot(fitted, np.stack(parts), 1)
+        achieved[key] = score_of(logits[key], labels[rows], names)
+        if WORDS in views:
             weights[key] = tuple(map(float, fitted))
-            logits[key] = np.tensordot(fitted, np.stack(parts), 1)
-            achieved[key] = score_of(logits[key], labels, names)
-    for view in others:
-        fitted = weights_fit([scores[view]], labels)
-        achieved[view] = score_of(fitted[0] * scores[view], labels, names)
     gain: Gain | None = None
+    used = views_key([view for view in scores if view != MODEL])
+    rows = np.arange(len(labels))
     if MODEL in scores:
-        rest = views_key([view for view in scores if view != MODEL])
-        gain = gain_of(logits[rest], logits[views_key(list(scores))], labels)
-    used = views_key([v for v in scores if v != MODEL or (gain is not None and gain.is_real)])
-    return Fit(weights, achieved, gain, reports_of(logits[used], labels, label_set))
+        everything = views_key(list(scores))
+        gain = gain_of(logits[used][asked], logits[everything], labels[asked])
+        achieved[f"{used} (asked)"] = score_of(logits[used][asked], labels[asked], names)
+        if gain.is_real:
+            used, rows = everything, asked
+    return Fit(weights, achieved, gain, reports_of(logits[used], labels[rows], label_set))
+
+
+def _combinations(others: Sequence[str]) -> list[list[str]]:
+    """Every combination with the words, and each other view alone."""
+    with_words = [
+        [WORDS, *chosen]
+        for count in range(len(others) + 1)
+        for chosen in combinations(others, count)
+    ]
+    return [*with_words, *([view] for view in others)]
+
+
+def asked_choose(examples: Sequence[LabelExample], names: Sequence[str]) -> Ints:
+    """The numbers of the examples that the chat model is asked of, labels in proportion."""
+    labels = _numbers(names, examples)
+    return spread(labels, max(ASKED_LEAST, ASKED_A_LABEL * len(names)))
 
 
 def reports_of(logits: Floats, labels: Ints, label_set: LabelSet) -> tuple[LabelReport, ...]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from inference.chat import ChatClient, ChatMessage, EmbeddingClient, Priority
-from inference.errors import EngineError, LabelsError, RequestInvalid, gettext_noop
+from inference.chat import ChatMessage, EmbeddingClient, Priority
+from inference.errors import EngineDown, EngineError, LabelsError, RequestInvalid, gettext_noop
 from inference.labels.classifier import LabelClassifier
-from inference.labels.probes import PROBES
+from inference.labels.probes import CANDIDATES_MOST, PROBES
 from inference.labels.values import Labelling, LabelSet
 from inference.labels.views import Vectors
-from inference.labels.zero_shot import CONTENT_FREE, zero_shot_label
+from inference.labels.zero_shot import CONTENT_FREE, description_label, zero_shot_label
 from inference.prompts.rendering import text_render
 
 TEXT_MOST: Final = 400
@@ -25,6 +25,21 @@ _AT_ONCE = 8
 _BASELINES_MOST = 64
 
 
+class TokenScorer(Protocol):
+    """The part of a ``ChatClient`` that labels need."""
+
+    async def next_logprobs(
+        self,
+        messages: Sequence[ChatMessage],
+        candidates: Sequence[str],
+        *,
+        timeout: float,  # noqa: ASYNC109
+        priority: Priority = Priority.LABEL,
+    ) -> dict[str, float]:
+        """See ``ChatClient.next_logprobs``."""
+        ...
+
+
 class Labeller:
     """Labels texts; keeps what the chat model says of texts without content.
 
@@ -32,7 +47,7 @@ class Labeller:
     are left.
     """
 
-    def __init__(self, chat: ChatClient | None, encoder: EmbeddingClient | None) -> None:
+    def __init__(self, chat: TokenScorer | None, encoder: EmbeddingClient | None) -> None:
         self._chat = chat
         self._encoder = encoder
         self._baselines: dict[bytes, Vectors] = {}
@@ -50,8 +65,8 @@ class Labeller:
         """One labelling for each text. ``vectors`` are the texts' query vectors, if known.
 
         Raises:
-            EngineError: the set has no classifier and the chat model does not answer.
-            LabelsError: the set has neither classifier nor words to ask the model for.
+            EngineError: the set has no classifier and the engine that it needs does not answer.
+            LabelsError: the set has no classifier, and no engine that could do without.
         """
         deadline = asyncio.get_running_loop().time() + timeout
         if classifier is None:
@@ -99,7 +114,7 @@ class Labeller:
             EngineError: the chat model does not answer, or cannot tell the set's words apart.
         """
         own = label_set.candidates
-        both = tuple(dict.fromkeys((*own, *PROBES)))
+        both = tuple(dict.fromkeys((*own, *PROBES)))[:CANDIDATES_MOST]
         loop = asyncio.get_running_loop()
         for candidates in (both, own):
             try:
@@ -135,20 +150,39 @@ class Labeller:
         self, label_set: LabelSet, texts: Sequence[str], deadline: float, priority: Priority
     ) -> list[Labelling]:
         if self._chat is None or not all(label.words for label in label_set.labels):
-            raise LabelsError(
-                gettext_noop("Without examples, each label needs a word and there must be a model.")
-            )
+            return await self._by_description(label_set, texts, deadline)
         candidates = label_set.candidates
         key = prompt_hash(label_set, candidates)
         baseline = self._baselines.get(key)
         if baseline is None:
             empty = await self._logprobs(label_set, candidates, CONTENT_FREE, deadline, priority)
-            baseline = empty.mean(axis=0)
-            if len(self._baselines) >= _BASELINES_MOST:
-                self._baselines.clear()
-            self._baselines[key] = baseline
+            baseline = self._keep(key, empty.mean(axis=0))
         said = await self._logprobs(label_set, candidates, texts, deadline, priority)
         return [zero_shot_label(label_set, row, baseline) for row in said]
+
+    async def _by_description(
+        self, label_set: LabelSet, texts: Sequence[str], deadline: float
+    ) -> list[Labelling]:
+        described = [label.description or label.name for label in label_set.labels]
+        key = hashlib.sha256("\0".join(described).encode("utf-8", "surrogatepass")).digest()
+        if (known := self._baselines.get(key)) is None:
+            vectors = await self.vectors(described, timeout=_left(deadline))
+            if vectors is None:
+                raise LabelsError(
+                    gettext_noop(
+                        "Without examples, labels need a word each and a chat model, or an encoder."
+                    )
+                )
+            known = self._keep(key, vectors)
+        rows = await self.vectors(texts, timeout=_left(deadline))
+        assert rows is not None  # noqa: S101  the encoder has just answered
+        return [description_label(label_set, row, known) for row in rows]
+
+    def _keep(self, key: bytes, value: Vectors) -> Vectors:
+        if len(self._baselines) >= _BASELINES_MOST:
+            self._baselines.clear()
+        self._baselines[key] = value
+        return value
 
     async def _vectors_try(self, texts: Sequence[str], deadline: float) -> Vectors | None:
         try:
@@ -179,7 +213,7 @@ class Labeller:
     ) -> Vectors:
         chat = self._chat
         if chat is None:
-            raise LabelsError(gettext_noop("There is no chat model."))
+            raise EngineDown("There is no chat model.")
         places = asyncio.Semaphore(_AT_ONCE)
 
         async def one(text: str) -> Vectors:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from supportdesk.evaluation.engines import Generate
 
 TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "security")
-_READY = ("retrieval", "match", "grounded", "support")
+_READY = ("retrieval", "match", "intent", "sentiment", "grounded", "support")
 
 
 class Command(BaseCommand):
@@ -30,6 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--examples", type=Path, help="directory with rows to learn from")
         parser.add_argument("--set", dest="name", help="one set: its file's name without ending")
         parser.add_argument("--limit", type=int, help="at most so many rows of each set")
+        parser.add_argument(
+            "--no-model", action="store_true", help="labels: learn without the chat model"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +45,12 @@ class Command(BaseCommand):
         if options["limit"] is not None and options["limit"] < 1:
             raise CommandError("--limit must be 1 or more.", returncode=2)
         try:
-            for score in self._scores(task, options["data"], options["name"], options["limit"]):
+            scores = (
+                self._labels(task, options)
+                if task in ("intent", "sentiment")
+                else self._scores(task, options["data"], options["name"], options["limit"])
+            )
+            for score in scores:
                 self.stdout.write(score.as_json() if options["json"] else _line(score))
                 self.stdout.flush()
         except (EvaluationError, InferenceError) as error:
@@ -77,6 +85,24 @@ class Command(BaseCommand):
                 yield support_score(one, rows)
             else:
                 yield asyncio.run(self._grounded(one, rows))
+
+    def _labels(self, task: str, options: dict[str, Any]) -> Iterator[Score]:
+        from inference.labels.labelling import Labeller
+        from supportdesk.evaluation.label_engines import LocalEncoder, model_open
+        from supportdesk.evaluation.labels import LabelTools, labels_score_run
+        from supportdesk.evaluation.match import encoder_open
+
+        data: Path = options["data"]
+        learnt: Path | None = options["examples"]
+        names = sets_find(data, f"{task}_", options["name"])
+        model = None if options["no_model"] else model_open()
+        tools = LabelTools(
+            Labeller(model, LocalEncoder(encoder_open())), self.stderr.write, model is not None
+        )
+        for one in names:
+            rows = rows_read(data / f"{one}.jsonl", options["limit"])
+            examples = None if learnt is None else rows_read(learnt / f"{one}.jsonl")
+            yield labels_score_run(task, one, rows, examples, tools)
 
     async def _grounded(self, name: str, rows: list[Row]) -> Score:
         from supportdesk.evaluation.engines import generator_open

@@ -1,0 +1,178 @@
+"""``evaluate sentiment`` and ``evaluate intent``: the product's labels on labelled rows.
+
+With ``--examples`` the set of the same name there is learnt from; without, the product's own prompt
+decides alone ("zero-shot"): by the chat model where each label has words, else by the likeness to the
+labels' names. The labels are those that occur in the rows. Prompts are those of
+``knowledge/defaults/labels.toml``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from django.conf import settings
+
+from inference.labels.classifier import LabelClassifier
+from inference.labels.fitting import revision_of
+from inference.labels.labelling import Labeller
+from inference.labels.learning import classifier_learn
+from inference.labels.ridge import macro_f1
+from inference.labels.storage import classifier_dump, classifier_load
+from inference.labels.values import Label, LabelExample, Labelling, LabelSet
+from inference.text.language import language_of
+from knowledge.services.label_defaults import label_default
+from supportdesk.evaluation.rows import Row, Score
+
+OUT_OF_SCOPE: Final = "oos"
+_PATIENCE = 600.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTools:
+    """What labels are made with; ``use_model`` False leaves the chat model out of learnt sets."""
+
+    labeller: Labeller
+    say: Say
+    use_model: bool = True
+
+
+async def labels_score(
+    task: str, name: str, rows: Sequence[Row], examples: Sequence[Row] | None, tools: LabelTools
+) -> Score:
+    """Score one file. Rows with ``bot`` are learnt and scored for each bot apart, and the mean of
+    the bots is told; rows with ``group_full`` also by that coarser label."""
+    parts: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        parts[str(row.get("bot", ""))].append(row)
+    metrics: dict[str, list[float]] = defaultdict(list)
+    single: dict[str, float] = {}
+    times: list[float] = []
+    for bot, some in sorted(parts.items()):
+        known = None if examples is None else [r for r in examples if str(r.get("bot", "")) == bot]
+        got, spent = await _part_score(task, name, some, known, tools)
+        times += spent
+        for metric, value in got.items():
+            metrics[metric].append(value)
+            if bot:
+                single[f"{metric}_{bot}"] = value
+    means = {metric: float(np.mean(values)) for metric, values in metrics.items()}
+    return Score(task, name, len(rows), {**means, **single}, statistics.median(times or [0.0]))
+
+
+async def _part_score(
+    task: str, name: str, rows: Sequence[Row], examples: Sequence[Row] | None, tools: LabelTools
+) -> tuple[dict[str, float], list[float]]:
+    grouped = all("group_full" in row for row in rows)
+    metrics: dict[str, float] = {}
+    times: list[float] = []
+    for key in ("group_full", "label") if grouped else ("label",):
+        said, classifier, spent = await _labelled(task, name, key, rows, examples, tools)
+        true = [str(row[key]) for row in rows]
+        got = _metrics(said, true, classifier)
+        if grouped and key == "label":
+            got = {f"{metric}_fine": value for metric, value in got.items()}
+        metrics |= got
+        times += spent if not times else []
+    return metrics, times
+
+
+def _metrics(
+    said: Sequence[Labelling], true: Sequence[str], classifier: LabelClassifier | None
+) -> dict[str, float]:
+    predicted = [labelling.best for labelling in said]
+    if classifier is not None and OUT_OF_SCOPE in true and OUT_OF_SCOPE not in classifier.names:
+        predicted = [labelling.label or OUT_OF_SCOPE for labelling in said]
+    metrics = {
+        "accuracy": sum(p == t for p, t in zip(predicted, true, strict=True)) / len(true),
+        "macro_f1": macro_f1(predicted, true),
+    }
+    outside = [p for p, t in zip(predicted, true, strict=True) if t == OUT_OF_SCOPE]
+    if outside:
+        metrics["oos_recall"] = outside.count(OUT_OF_SCOPE) / len(outside)
+    if classifier is not None and classifier.model is not None:
+        gain = classifier.fit.gain
+        metrics["model_adds"] = float(classifier.fit.model_adds)
+        metrics["model_gain_log_loss"] = 0.0 if gain is None else gain.log_loss
+        metrics["model_gain_error"] = 0.0 if gain is None else gain.error
+    return metrics
+
+
+async def _labelled(
+    task: str,
+    name: str,
+    key: str,
+    rows: Sequence[Row],
+    examples: Sequence[Row] | None,
+    tools: LabelTools,
+) -> tuple[list[Labelling], LabelClassifier | None, list[float]]:
+    label_set = _label_set(task, key, rows, examples or ())
+    classifier: LabelClassifier | None = None
+    if examples is not None:
+        classifier = await _learnt(f"{name}.{key}", label_set, tools)
+        tools.say(f"{name} {key}: {_views_told(classifier)}")
+    said: list[Labelling] = []
+    times: list[float] = []
+    for row in rows:
+        started = time.perf_counter()
+        said += await tools.labeller.label(
+            label_set, [str(row["text"])], classifier=classifier, timeout=_PATIENCE
+        )
+        times.append((time.perf_counter() - started) * 1000)
+    return said, classifier, times
+
+
+def _label_set(task: str, key: str, rows: Sequence[Row], examples: Sequence[Row]) -> LabelSet:
+    """The product's own set for this task in the rows' language, with the rows' labels."""
+    language = Counter(language_of(str(row["text"])) for row in rows).most_common(1)[0][0]
+    shipped = label_default(task, language)
+    own = {label.name: label for label in shipped.labels}
+    names = sorted({str(row[key]) for row in examples or rows})
+    labels = tuple(
+        own.get(label) or Label(label, description=label.replace("_", " ")) for label in names
+    )
+    # The same text twice would be judged by itself.
+    texts = {str(row["text"]): LabelExample(str(row["text"]), str(row[key])) for row in examples}
+    return LabelSet(shipped.name, labels, shipped.system, shipped.user, tuple(texts.values()))
+
+
+async def _learnt(name: str, label_set: LabelSet, tools: LabelTools) -> LabelClassifier:
+    """The classifier of these examples: kept in the cache directory, or learnt now."""
+    models = (settings.MODEL if tools.use_model else "", settings.EMBEDDING_MODEL)
+    revision = revision_of(label_set, *models)
+    kept = Path(settings.CACHE_DIR) / "labels" / f"{revision[:32]}.npz"
+    if kept.exists():
+        return classifier_load(kept.read_bytes())
+    classifier = await classifier_learn(
+        label_set,
+        tools.labeller,
+        revision=revision,
+        use_model=tools.use_model,
+        progress=lambda line: tools.say(f"{name}: {line}"),
+    )
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(classifier_dump(classifier))
+    return classifier
+
+
+def _views_told(classifier: LabelClassifier) -> str:
+    scores = "; ".join(
+        f"{views} {score.accuracy:.3f}" for views, score in sorted(classifier.fit.scores.items())
+    )
+    verdict = "asked" if classifier.wants_model else "not asked"
+    return f"accuracy on left-out examples: {scores}; the model is {verdict}"
+
+
+def labels_score_run(
+    task: str, name: str, rows: Sequence[Row], examples: Sequence[Row] | None, tools: LabelTools
+) -> Score:
+    """See :func:`labels_score`; runs the event loop."""
+    return asyncio.run(labels_score(task, name, rows, examples, tools))
