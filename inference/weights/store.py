@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from inference.errors import WeightsError
 from inference.weights.catalog import Catalog, ModelCard, Source, WheelSource, catalog_load
@@ -40,6 +40,8 @@ from inference.weights.vocabulary import vocabulary_cut, vocabulary_wanted
 Fetch = Callable[[Source, Path, Progress, str], Path]
 """(source, directory, progress, name for people) -> the file or directory to convert."""
 
+Quantization = Literal["int8", "float32"]
+_WIDER: Final[dict[Quantization, int]] = {"int8": 1, "float32": 4}
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -112,26 +114,29 @@ def model_convert(
     *,
     name: str | None = None,
     catalog: Catalog | None = None,
+    quantization: Quantization = "int8",
 ) -> Path:
     """Convert local weights (a GGUF file, or a directory with safetensors) into the cache.
 
     ``name`` is how the model is called from now on; it defaults to the name of the file, with a
     piece of its path's hash so that two files of one name do not clash. The facts of a catalog
-    entry of that name (prefixes, pooling) are taken over.
+    entry of that name (prefixes, pooling) are taken over. ``quantization`` float32 keeps the values
+    as they are, four times as large: to tell what int8 costs, not to serve.
 
     Raises:
         WeightsError: The weights cannot be converted.
     """
     known = catalog or catalog_load()
     source = source.expanduser().resolve()
-    name = name or _local_name(source)
+    name = name or _local_name(source) + ("" if quantization == "int8" else f"-{quantization}")
     if Path(name).name != name or name.startswith("."):
         raise WeightsError(f"{name!r} cannot be the name of a model.")
     with _disk_errors(name, cache_dir), _model_lock(name, cache_dir, progress):
         target = model_dir(name, cache_dir)
         state = _source_state(source)
         if target.exists():
-            if manifest_read(target).source == state:
+            there = manifest_read(target)
+            if there.source == state and there.quantization == quantization:
                 _existing_verify(target)
                 if not _vocabulary_refit(target, progress):
                     return target
@@ -139,7 +144,7 @@ def model_convert(
             shutil.rmtree(target)
         card = known.get(name) or known.get(source.stem) or known.get(source.name)
         sha256 = file_sha256(source) if source.is_file() else ""
-        _publish(source, target, _Origin(name, state, sha256, card), progress)
+        _publish(source, target, _Origin(name, state, sha256, card), progress, quantization)
     return target
 
 
@@ -242,25 +247,33 @@ def _source_fetch(source: Source, directory: Path, progress: Progress, what: str
     return paths[0] if source.format != "safetensors" else directory
 
 
-def _publish(source: Path, target: Path, origin: _Origin, progress: Progress) -> None:
+def _publish(
+    source: Path,
+    target: Path,
+    origin: _Origin,
+    progress: Progress,
+    quantization: Quantization = "int8",
+) -> None:
     """Convert into a directory beside ``target``, then rename it."""
     start = time.monotonic()
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{target.name}.*"):
         downloads_remove(stale)  # of a run that was killed; the lock is ours
     if origin.card is not None:
-        disk_check(target.parent, origin.card.converted_bytes)
-    progress(f"{origin.name}: converting to int8")
+        wider = _WIDER[quantization]
+        disk_check(target.parent, wider * origin.card.converted_bytes)
+    progress(f"{origin.name}: converting to {quantization}")
     build = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        converted = weights_convert(source, build)
-        manifest_write(build, _manifest(origin, converted, build))
+        converted = weights_convert(source, build, int8=quantization == "int8")
+        manifest_write(build, _manifest(origin, converted, build, quantization))
         build.chmod(0o755)  # mkdtemp makes it private; the engine may run as another user
         build.rename(target)
     except BaseException:  # Ctrl-C as well
         shutil.rmtree(build, ignore_errors=True)
         raise
-    _vocabulary_refit(target, progress)
+    if quantization == "int8":
+        _vocabulary_refit(target, progress)
     size = sum(file.stat().st_size for file in target.iterdir())
     seconds = time.monotonic() - start
     progress(f"{origin.name}: ready, {size_text(size)}, converted in {seconds:.0f} s")
@@ -296,14 +309,16 @@ def _vocabulary_refit(target: Path, progress: Progress) -> bool:
     return False
 
 
-def _manifest(origin: _Origin, converted: Converted, build: Path) -> Manifest:
+def _manifest(
+    origin: _Origin, converted: Converted, build: Path, quantization: Quantization
+) -> Manifest:
     manifest = Manifest(
         name=origin.name,
         kind=converted.kind,
         architecture=converted.architecture,
         source=origin.source,
         source_sha256=origin.sha256,
-        quantization="int8",
+        quantization=quantization,
         context_length=converted.context_length,
         files=files_record(build),
         eos_token_ids=converted.eos_token_ids,

@@ -50,6 +50,17 @@ def test_convert_then_verify(cache: Path, tmp_path: Path) -> None:
     assert manifest_read(Path(path)).model_hash in _model("verify", path)
 
 
+def test_weights_can_be_kept_in_float32_under_a_name_of_their_own(
+    cache: Path, tmp_path: Path
+) -> None:
+    source = tiny.gguf_write(tiny.DECODERS[0], tmp_path / "tiny.gguf")
+    small = Path(_model("convert", str(source)).splitlines()[-1])
+    large = Path(_model("convert", str(source), "--quantization", "float32").splitlines()[-1])
+    assert large.name == f"{small.name}-float32"
+    assert manifest_read(large).quantization == "float32"
+    assert (large / "model.bin").stat().st_size > 2 * (small / "model.bin").stat().st_size
+
+
 def test_verify_refuses_a_flipped_byte(cache: Path, tmp_path: Path) -> None:
     source = tiny.gguf_write(tiny.DECODERS[0], tmp_path / "tiny.gguf")
     path = Path(_model("convert", str(source), "--name", "mine").splitlines()[-1])

@@ -43,6 +43,12 @@ class Command(BaseCommand):
         convert = commands.add_parser("convert", help=_("convert a GGUF file or a directory"))
         convert.add_argument("path", type=Path)
         convert.add_argument("--name", help=_("how to call the model"))
+        convert.add_argument(
+            "--quantization",
+            choices=["int8", "float32"],
+            default="int8",
+            help=_("float32 is to tell what int8 costs, not to serve"),
+        )
         verify = commands.add_parser("verify", help=_("check every byte of a model"))
         verify.add_argument("name", help=_("name or path"))
         tune = commands.add_parser("tune", help=_("measure a model on this machine"))
@@ -91,7 +97,11 @@ class Command(BaseCommand):
 
     def _convert(self, options: dict[str, Any]) -> None:
         path = model_convert(
-            options["path"], settings.CACHE_DIR, self.stdout.write, name=options["name"]
+            options["path"],
+            settings.CACHE_DIR,
+            self.stdout.write,
+            name=options["name"],
+            quantization=options["quantization"],
         )
         self.stdout.write(str(path))
 

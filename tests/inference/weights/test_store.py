@@ -180,8 +180,8 @@ def test_ctrl_c_leaves_the_download_but_no_half_model(
 ) -> None:
     original = store.weights_convert
 
-    def interrupted(source: Path, target: Path) -> None:
-        original(source, target)
+    def interrupted(source: Path, target: Path, *, int8: bool) -> None:
+        original(source, target, int8=int8)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(store, "weights_convert", interrupted)
