@@ -79,7 +79,7 @@ def vocabulary_wanted(environment: Mapping[str, str] = os.environ) -> Vocabulary
     Raises:
         WeightsError: it is neither ``zh-en`` nor ``full``.
     """
-    value = environment.get("SUPPORTDESK_VOCABULARY") or "full"
+    value = environment.get("SUPPORTDESK_VOCABULARY") or "zh-en"
     if value == "full":
         return "full"
     if value == "zh-en":

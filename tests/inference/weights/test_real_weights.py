@@ -101,7 +101,8 @@ def _byte_letters() -> list[str]:
 def test_both_default_models_are_as_their_manifests_say() -> None:
     _, chat = _manifest(CHAT)
     assert (chat.kind, chat.architecture, chat.quantization) == ("chat", "qwen2", "int8")
-    assert chat.eos_token_ids == (151645, 151643)
+    assert chat.vocabulary == "zh-en"
+    assert chat.eos_token_ids == (104195, 104193)
     _, embedding = _manifest(EMBEDDING)
     assert (embedding.kind, embedding.dimensions) == ("embedding", 384)
     assert (embedding.query_prefix, embedding.passage_prefix) == ("query: ", "passage: ")
@@ -123,16 +124,14 @@ def test_tricky_strings_come_back_as_they_were_but_for_nfc() -> None:
         assert decoded == unicodedata.normalize("NFC", text)
 
 
-def test_special_tokens_have_the_ids_of_qwen() -> None:
+def test_special_tokens_follow_the_words_in_the_order_of_qwen() -> None:
     path, _ = _manifest(CHAT)
     tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
-    assert tokenizer.encode("<|im_start|><|im_end|><|endoftext|><tool_call>").ids == [
-        151644,
-        151645,
-        151643,
-        151657,
-    ]
-    assert tokenizer.get_vocab_size() == 151665
+    words = len(json.loads((path / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
+    ids = tokenizer.encode("<|endoftext|><|im_start|><|im_end|><tool_call>").ids
+    assert ids == [words, words + 1, words + 2, words + 14]
+    # Of Qwen's 151,643 words those of Chinese and English, and 22 special tokens.
+    assert (words, tokenizer.get_vocab_size()) == (104193, 104215)
 
 
 def test_the_chat_model_answers_a_sum() -> None:
