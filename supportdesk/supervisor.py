@@ -53,11 +53,14 @@ class Timing:
     """All in seconds.
 
     A child that has answered once and then not for ``answer`` is killed, as is one whose engine
-    is ``overdue`` with stopping a request, or that is not ready ``start`` after its start.
+    is ``overdue`` with stopping a request, or that is not ready ``start`` after its start. One
+    that serves pages is asked for one ``page_every`` and killed after ``page`` without any.
     """
 
     probe_every: float = 0.5
     answer: float = 3.0
+    page_every: float = 2.0
+    page: float = 15.0
     overdue: float = 3.0
     start: float = 120.0
     backoff_least: float = 0.5
@@ -156,7 +159,7 @@ class Child:
         if self.spec.health_port:
             helpers.append(asyncio.create_task(self._health_watch()))
         if self.spec.ready_port:
-            helpers.append(asyncio.create_task(self._ready_watch()))
+            helpers.append(asyncio.create_task(self._page_watch()))
         try:
             exit_code = await process.wait()
             self.kill()  # what it has started must not outlive it
@@ -178,14 +181,31 @@ class Child:
         if pending:
             self._say(pending.decode("utf-8", "replace").rstrip())
 
-    async def _ready_watch(self) -> None:
-        while not self.ready.is_set():
+    async def _page_watch(self) -> None:
+        """Tell when the process answers pages, and kill it when its event loop does no more.
+
+        A page is asked for seldom and waited for long: what is only busy must not be killed, for
+        it holds every customer's socket.
+        """
+        answered = False
+        missed = 0
+        while not self._stopping.is_set():
             try:
-                await http_get(self.spec.ready_host, self.spec.ready_port, "/", seconds=5.0)
+                await http_get(
+                    self.spec.ready_host,
+                    self.spec.ready_port,
+                    "/health/live" if answered else "/",
+                    seconds=self._timing.page / 3 if answered else 5.0,
+                )
             except (OSError, ValueError, TimeoutError, EOFError):
-                await asyncio.sleep(0.1)
+                missed += answered
             else:
+                answered, missed = True, 0
                 self.ready.set()
+            if missed >= 3 and not self._stopping.is_set():
+                self._kill_hung(f"has answered no page for {self._timing.page:g} s")
+                return
+            await asyncio.sleep(self._timing.page_every if answered else 0.1)
 
     async def _health_watch(self) -> None:
         """Kill the process when it hangs."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -110,6 +113,24 @@ async def test_an_engine_that_is_stopped_is_killed_and_works_again(tmp_path: Pat
         await until(lambda: answers(url), "an answer of the new engine")
         assert not alive(first)
     assert any("has not answered" in line for line in REPORTED)
+
+
+async def test_a_web_process_that_hangs_is_killed_and_answers_again() -> None:
+    port = port_free()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    web = ChildSpec(name="web", command=command, ready_port=port)
+    timing = replace(TIMING, page_every=0.05, page=0.9)
+    async with running(web, timing=timing) as supervisor:
+        child = supervisor.children[0]
+        await asyncio.wait_for(child.ready.wait(), WAIT_SECONDS)
+        assert child.process is not None
+        first = child.process.pid
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: child.restarts == 1, "the restart")
+        await until(lambda: listens(port), "the new process")
+        assert not alive(first)
+        assert child.restarts == 1, "a process that starts is given its time"
+    assert any("has answered no page" in line for line in REPORTED)
 
 
 async def test_an_engine_that_is_killed_works_again(tmp_path: Path) -> None:
@@ -220,6 +241,12 @@ def test_addresses_are_ones_that_a_browser_on_this_machine_can_open() -> None:
     assert "http://127.0.0.1:8000/admin/" in addresses(any_address, 8000)[1]
     assert "http://[::1]:8000/" in addresses("::", 8000)[0]
     assert "http://desk.example:80/" in addresses("desk.example", 80)[0]
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
 
 
 def answers(url: str) -> bool:
