@@ -143,6 +143,7 @@ class GeneratorEngine:
         loop = asyncio.get_running_loop()
         # Pairs of an answer's place and its next token; None is "let go of", the end is (-1, None).
         steps: asyncio.Queue[tuple[int, int | None]] = asyncio.Queue()
+        closing = False
         rooms = [answer.parameters.max_tokens - answer.written for answer in answers]
 
         def step_take(step: Any) -> bool:
@@ -152,7 +153,7 @@ class GeneratorEngine:
             """
             index, token_id = int(step.batch_id), int(step.token_id)
             answer = answers[index]
-            stopped: bool = answer.stopped or answer.over
+            stopped: bool = closing or answer.stopped or answer.over
             rooms[index] -= 1
             try:
                 loop.call_soon_threadsafe(steps.put_nowait, (index, None if stopped else token_id))
@@ -178,8 +179,7 @@ class GeneratorEngine:
                 raise EngineDown("The model broke off in the middle of an answer.")
         finally:
             # Prefill cannot be interrupted; the engine is free only when the native call is done.
-            for answer in answers:
-                answer.stop()
+            closing = True
             await asyncio.wait([native])
 
     async def score(

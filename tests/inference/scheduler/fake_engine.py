@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.chat import ChatChunk, ChatMessage, GenerationParameters, Usage
-from inference.engines.protocol import AnswerTask, PrefixReport, Prompt, PromptOptions
+from inference.engines.protocol import (
+    PLAIN_PROMPT,
+    AnswerTask,
+    PrefixReport,
+    Prompt,
+    PromptOptions,
+)
 from inference.engines.tuning import EngineTuning
 from inference.errors import EngineError
 
@@ -75,7 +81,7 @@ class FakeEngine:
         await settle()
 
     def prompt_encode(
-        self, messages: Sequence[ChatMessage], options: PromptOptions = PromptOptions()
+        self, messages: Sequence[ChatMessage], options: PromptOptions = PLAIN_PROMPT
     ) -> Prompt:
         return Prompt(tuple(messages), tuple(range(100)), options)
 

@@ -95,7 +95,8 @@ def test_a_full_line_makes_room_for_a_higher_priority() -> None:
 def test_a_full_line_makes_room_for_another_conversation() -> None:
     line = WaitingLine(3)
     arrive(line, first := job_of("greedy"), middle := job_of("greedy"), last := job_of("greedy"))
-    assert line.room_make(newcomer := job_of("modest")) is last
+    newcomer = job_of("modest")
+    assert line.room_make(newcomer) is last
     arrive(line, newcomer)
     with pytest.raises(EngineOverloaded):
         line.room_make(job_of("greedy"))
