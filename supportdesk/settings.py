@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "supportdesk.staff.apps.StaffAdminConfig",
-    "supportdesk.staff.apps.StaffAuthConfig",
+    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",

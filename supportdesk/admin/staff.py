@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django_tasks_db.admin  # noqa: F401 (registers what is taken away below)
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
@@ -13,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django_tasks_db.admin import DBTaskResult
+from django_tasks_db.models import DBTaskResult
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm

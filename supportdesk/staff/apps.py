@@ -1,5 +1,5 @@
+from django.apps import apps
 from django.contrib.admin.apps import AdminConfig
-from django.contrib.auth.apps import AuthConfig
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,8 +8,8 @@ class StaffAdminConfig(AdminConfig):
 
     default_site = "supportdesk.staff.site.StaffSite"
 
-
-class StaffAuthConfig(AuthConfig):
-    """Django's accounts under the name of their group in the sidebar."""
-
-    verbose_name = _("Desk")
+    def ready(self) -> None:
+        super().ready()
+        # Accounts go by the name of their group in the sidebar. A config of our own for the app
+        # would hide its user model from the type checker.
+        setattr(apps.get_app_config("auth"), "verbose_name", _("Desk"))  # noqa: B010
