@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.memory import tree_pss
-from benchmarks.rivals.prompts import LANGUAGES, BenchPrompt, Messages, fixed_head, prompts_make
+from benchmarks.rivals.prompts import LANGUAGES, BenchPrompt, Count, fixed_head, prompts_make
 from benchmarks.rivals.requests import Timed, answer_time, clients_time
 from benchmarks.rivals.servers import EngineServer
 from benchmarks.rivals.torch_process import TorchProcess, TwoPassTimed
@@ -52,13 +52,14 @@ def spread(values: Sequence[float], digits: int) -> Row:
 
 
 def servers_compare(
-    servers: Sequence[EngineServer], torch: TorchProcess | None, *, runs: int
+    servers: Sequence[EngineServer], torch: TorchProcess | None, *, count: Count, runs: int
 ) -> dict[str, list[Row]]:
-    """Take all figures: rows ``latency``, ``throughput`` and ``memory``, one per engine and case."""
-    own = servers[0]
-    for server in servers:
-        prefixes_register(server)
-    source = _PromptSource(own, runs)
+    """Take all figures: rows ``latency``, ``throughput`` and ``memory``, one per engine and case.
+
+    The first of ``servers`` is the product's; ``count`` tells how many tokens messages have.
+    """
+    prefixes_register(servers[0])
+    source = _PromptSource(count, runs)
     samples = {server.name: Samples() for server in servers}
     for server in servers:
         asyncio.run(_answers_take(server, source.warm_up(), Samples()))
@@ -101,21 +102,13 @@ def prefixes_register(server: EngineServer) -> bool:
 class _PromptSource:
     """Prompts of which no two are equal, so that nothing beyond the fixed instructions is cached."""
 
-    def __init__(self, counter: EngineServer, runs: int) -> None:
-        with httpx2.Client() as client:
-
-            def count(messages: Messages) -> int:
-                body = {"model": counter.model, "messages": messages}
-                return int(client.post(f"{counter.url}/tokenize", json=body).json()["count"])
-
-            short, long = PROMPT_TOKENS
-            number = (runs + 1) * (len(LANGUAGES) + sum(_REQUESTS.values()))
-            self._short: Iterator[BenchPrompt] = iter(
-                prompts_make(count, tokens=short, number=number)
-            )
-            self._long: Iterator[BenchPrompt] = iter(
-                prompts_make(count, tokens=long, number=(runs + 1) * len(LANGUAGES))
-            )
+    def __init__(self, count: Count, runs: int) -> None:
+        short, long = PROMPT_TOKENS
+        number = (runs + 1) * (len(LANGUAGES) + sum(_REQUESTS.values()))
+        self._short: Iterator[BenchPrompt] = iter(prompts_make(count, tokens=short, number=number))
+        self._long: Iterator[BenchPrompt] = iter(
+            prompts_make(count, tokens=long, number=(runs + 1) * len(LANGUAGES))
+        )
 
     def warm_up(self) -> list[tuple[int, BenchPrompt]]:
         return self.one_client(0)

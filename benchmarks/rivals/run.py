@@ -14,6 +14,7 @@ from benchmarks.bandwidth import bandwidth_measure
 from benchmarks.rivals.build import VERSION, LlamaPrograms, RivalMissing, llama_ensure, llama_find
 from benchmarks.rivals.comparison import OUTPUT_TOKENS, all_running, servers_compare
 from benchmarks.rivals.goals import OWN, goals_judge
+from benchmarks.rivals.prompts import Count, Messages
 from benchmarks.rivals.servers import EngineServer, llama_server_running, own_server_running
 from benchmarks.rivals.torch_process import TORCH, torch_ensure, torch_find, torch_running
 from benchmarks.rivals.weights import (
@@ -22,6 +23,8 @@ from benchmarks.rivals.weights import (
     gguf_ensure,
     q8_ensure,
 )
+from inference.chat import ChatMessage
+from inference.engines.chat_template import ChatTemplate
 from inference.weights.store import model_find
 
 SLOTS = 8
@@ -73,7 +76,9 @@ def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool) -> dict[st
             contexts.append(torch_running(python, checkpoint, threads=threads))
         with all_running(contexts) as running:
             torch = running.pop() if python is not None else None
-            figures: dict[str, Any] = servers_compare(running, torch, runs=runs)
+            figures: dict[str, Any] = servers_compare(
+                running, torch, count=_counter(converted), runs=runs
+            )
     figures.update(
         model=model,
         threads=threads,
@@ -87,6 +92,16 @@ def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool) -> dict[st
     )
     figures["goals"] = goals_judge(figures)
     return figures
+
+
+def _counter(converted: Path) -> Count:
+    """Counts a prompt's tokens, those of the template included."""
+    template = ChatTemplate.load(converted)
+
+    def count(messages: Messages) -> int:
+        return len(template.encode([ChatMessage(m["role"], m["content"]) for m in messages]))
+
+    return count
 
 
 def _llama(directory: Path, *, make: bool, skipped: list[str]) -> LlamaPrograms | None:
