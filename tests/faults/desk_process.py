@@ -129,6 +129,12 @@ class Client:
         self.conversation = ""
         self.token = ""
 
+    def at(self, web: WebProcess) -> Client:
+        """The same customer in another tab, which speaks with another process."""
+        tab = Client(web, self._site_key)
+        tab._resume = self._resume
+        return tab
+
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[ClientConnection]:
         """A socket after ``welcome``; each time with a new session."""
