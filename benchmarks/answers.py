@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 QUESTIONS = BASE_DIR / "tests" / "answers" / "questions.toml"
-BICYCLES = BASE_DIR / "tests" / "answers" / "bicycles.toml"
+HELD_OUT = BASE_DIR / "tests" / "answers" / "held_out.toml"
+HELD_OUT_SHOPS = frozenset({"cosmetics"})
+SHOPS = {
+    shop: BASE_DIR / "tests" / "answers" / f"{shop}.toml" for shop in ("bicycles", "cosmetics")
+}
 DEFAULTS = BASE_DIR / "knowledge" / "defaults"
 
 
@@ -65,21 +69,19 @@ class Outcome:
 
 
 def questions_read() -> Iterator[Asked]:
-    """The questions of the test data."""
-    for group in tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))["group"]:
-        for text, expected in group["questions"]:
-            yield Asked(
-                group["shop"], group["language"], group["kind"], text, frozenset(expected.split())
-            )
+    """The questions of the test data, those held out last."""
+    for path in (QUESTIONS, HELD_OUT):
+        for group in tomllib.loads(path.read_text(encoding="utf-8"))["group"]:
+            for text, expected in group["questions"]:
+                keys = frozenset(expected.split())
+                yield Asked(group["shop"], group["language"], group["kind"], text, keys)
 
 
 def entries_read(shop: str) -> list[dict[str, Any]]:
     """The entries of a shop with ``key`` and ``language``."""
-    if shop == "bicycles":
-        bicycles: list[dict[str, Any]] = tomllib.loads(BICYCLES.read_text(encoding="utf-8"))[
-            "entry"
-        ]
-        return bicycles
+    if shop in SHOPS:
+        own: list[dict[str, Any]] = tomllib.loads(SHOPS[shop].read_text(encoding="utf-8"))["entry"]
+        return own
     keys = tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))["demo_keys"]
     entries = []
     for language in ("en", "zh-hans"):
@@ -114,9 +116,10 @@ async def ladder_make(
     entries: Sequence[Mapping[str, Any]], encoder: EncoderEngine, client: ChatClient | None
 ) -> Ladder:
     """The steps that decide about knowledge, as the desk puts them together."""
+    from conversations.ladder.budget import PromptBudget
     from conversations.ladder.climb import Ladder
     from conversations.ladder.direct import Direct
-    from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
+    from conversations.ladder.fallback import Apology, CannotConfirm, OtherLanguage, OwnWords
     from conversations.ladder.gate import ModelGate
     from conversations.ladder.generated import Generated
     from conversations.ladder.lookup import Lookup
@@ -147,11 +150,11 @@ async def ladder_make(
                 knowledge=knowledge,
                 gate=ModelGate(places=1, clock=time.monotonic),
                 first_token_seconds=60.0,
-                prompt_tokens=2000,
+                budget=PromptBudget(2000),
                 model="",
             ),
         ],
-        fallbacks=[OwnWords(), CannotConfirm(), Apology()],
+        fallbacks=[OwnWords(), OtherLanguage(), CannotConfirm(), Apology()],
     )
 
 
@@ -239,6 +242,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.answers", description=__doc__)
     parser.add_argument("--engine", help="base URL of an engine; without it no model is asked")
     parser.add_argument("--shop", help="only this shop's questions")
+    parser.add_argument(
+        "--held-out", action="store_true", help="the held-out questions too, or alone with --shop"
+    )
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--limit", type=int, help="at most so many of each group")
     parser.add_argument("--json", type=Path, help="writes every answer there, one a line")
@@ -250,6 +256,8 @@ def main() -> None:
     for asked in questions_read():
         group = (asked.shop, asked.language, asked.kind)
         seen[group] += 1
+        if asked.shop in HELD_OUT_SHOPS and not options.held_out:
+            continue
         if options.shop not in (None, asked.shop) or options.kind not in (None, asked.kind):
             continue
         if options.limit is None or seen[group] <= options.limit:

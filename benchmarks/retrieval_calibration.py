@@ -7,9 +7,13 @@ DIR has pairs ``faq_NAME_kb.jsonl`` (id, question, answer, lang) and ``faq_NAME_
 and, for each set, what models fitted on the other sets reach. Nothing of the rows is kept but, with
 ``--vectors``, their vectors for the next run.
 
+The two shops of ``tests/answers`` that are no held-out ones are sets too: their questions near to an
+entry that do not answer it are what a shop hears, and no public set has them.
+
 Samples. For each query: the whole knowledge base; the knowledge base without its answers ("not in
 the knowledge base"); a shop of thirty entries with its answer; a shop of thirty without; a shop
-of thirty of another set in the same language. Every set weighs the same.
+of thirty of another set in the same language. Every public set weighs the same, a shop
+``SHOP_WEIGHT`` times that.
 
 The ranking is a conditional logit over the entries of a query (McFadden 1974), the probability a
 logistic regression on the first entry of the ranking; both with a ridge, by Newton's method.
@@ -35,14 +39,15 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 (models need the settings)
 
+from benchmarks.answers import entries_read, questions_read  # noqa: E402
 from inference.engines.encoder import EncoderEngine  # noqa: E402
 from inference.weights.store import model_verify  # noqa: E402
 from knowledge.retrieval.calibration import HYBRID, KEYWORDS  # noqa: E402
+from knowledge.retrieval.common import common_questions  # noqa: E402
 from knowledge.retrieval.entries import IndexedEntry  # noqa: E402
 from knowledge.retrieval.features import (  # noqa: E402
     KEYWORD_FEATURES,
     LEAD_MOST,
-    SITE_FEATURES,
     VECTOR_FEATURES,
 )
 from knowledge.retrieval.index import Candidate, SiteIndex, entries_by_id  # noqa: E402
@@ -53,6 +58,8 @@ Floats = NDArray[np.float64]
 SHOP = 30
 RIDGE = 1.0
 PRECISION = 0.95
+SHOP_WEIGHT = 1.0
+SHOPS = ("demo", "bicycles")
 RANDOM = np.random.default_rng(20)
 
 
@@ -67,6 +74,12 @@ class FaqSet:
     gold: list[frozenset[int]]
     table: VectorTable
     query_vectors: NDArray[np.float32]
+    languages: tuple[str, ...] = ()
+    """Of the queries, if they differ."""
+
+    @property
+    def is_shop(self) -> bool:
+        return bool(self.languages)
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,67 @@ def set_read(data: Path, name: str, embed: Callable[[str, list[str], str], NDArr
     )
 
 
+def shop_read(name: str, embed: Callable[[str, list[str], str], NDArray]) -> FaqSet:
+    """A shop of ``tests/answers`` with its questions, those across languages left out."""
+    asked = [one for one in questions_read() if one.shop == name and one.kind != "other_language"]
+    rows = entries_read(name)
+    entries = [
+        IndexedEntry(
+            number,
+            1,
+            row["question"],
+            tuple(row.get("phrasings", ())),
+            row["answer"],
+            " ".join(row.get("keywords", ())),
+            row["language"],
+        )
+        for number, row in enumerate(rows)
+    ]
+    table = VectorTable()
+    texts = SiteIndex.built(entries_by_id(entries)).texts()
+    for kind in (QUESTION, WHOLE):
+        chosen = {key: item.text for key, item in texts.items() if item.kind == kind}
+        vectors = embed(f"{name}-{kind}", list(chosen.values()), kind)
+        table.add(dict(zip(chosen, vectors, strict=True)))
+    texts_asked = [one.text for one in asked]
+    return FaqSet(
+        name=name,
+        language="",
+        entries=entries,
+        queries=texts_asked,
+        gold=[
+            frozenset(
+                n
+                for n, row in enumerate(rows)
+                if row["key"] in one.expected and row["language"] == one.language
+            )
+            for one in asked
+        ],
+        table=table,
+        query_vectors=embed(f"{name}-queries", texts_asked, QUESTION),
+        languages=tuple(one.language for one in asked),
+    )
+
+
+def shop_samples(one: FaqSet, *, vectors: bool) -> list[Sample]:
+    """Each question to its own shop; the language's own entries, as a customer is answered."""
+    common = common_questions(settings.EMBEDDING_MODEL)
+    index = SiteIndex.built(entries_by_id(one.entries), common=common)
+    samples = []
+    for number, text in enumerate(one.queries):
+        language, gold = one.languages[number], one.gold[number]
+        found = index.candidates(
+            text,
+            language=language,
+            vector=one.query_vectors[number] if vectors else None,
+            table=one.table,
+        )
+        found = [c for c in found if c.entry.language == language]
+        right = np.array([c.entry.entry_id in gold for c in found], dtype=bool)
+        samples.append(Sample("whole" if gold else "whole, absent", found, right))
+    return samples
+
+
 def _rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
@@ -139,8 +213,11 @@ def embedder(cache: Path | None) -> Callable[[str, list[str], str], NDArray]:
 
 def samples_make(one: FaqSet, others: Sequence[FaqSet], *, vectors: bool) -> list[Sample]:
     """Every kind of sample of each query of a set."""
+    if one.is_shop:
+        return shop_samples(one, vectors=vectors)
     samples: list[Sample] = []
-    whole = SiteIndex.built(entries_by_id(one.entries))
+    common = common_questions(settings.EMBEDDING_MODEL)
+    whole = SiteIndex.built(entries_by_id(one.entries), common=common)
     numbers = np.arange(len(one.entries))
     for query, (text, gold) in enumerate(zip(one.queries, one.gold, strict=True)):
         vector = one.query_vectors[query] if vectors else None
@@ -152,10 +229,12 @@ def samples_make(one: FaqSet, others: Sequence[FaqSet], *, vectors: bool) -> lis
         def shop(
             source: FaqSet, chosen: NDArray, text: str = text, vector=vector
         ) -> list[Candidate]:
-            index = SiteIndex.built({int(n): source.entries[n] for n in chosen})
-            return index.candidates(text, vector=vector, table=source.table)
+            index = SiteIndex.built({int(n): source.entries[n] for n in chosen}, common=common)
+            return index.candidates(
+                text, language=source.language, vector=vector, table=source.table
+            )
 
-        found = whole.candidates(text, vector=vector, table=one.table)
+        found = whole.candidates(text, language=one.language, vector=vector, table=one.table)
         sample("whole", found)
         sample("whole, absent", [c for c in found if c.entry.entry_id not in gold])
         if query % 2 == 0:  # building shops takes the time
@@ -165,7 +244,7 @@ def samples_make(one: FaqSet, others: Sequence[FaqSet], *, vectors: bool) -> lis
             sample("shop, absent", shop(one, few))
         if query % 4 == 0:
             for other in others:
-                if other.language == one.language:
+                if other.language == one.language and not other.is_shop:
                     few = RANDOM.choice(len(other.entries), SHOP, replace=False)
                     sample("other shop", shop(other, few), frozenset())
     return samples
@@ -227,13 +306,16 @@ def _log_sum(logits: Floats) -> float:
 
 
 def probability_fit(
-    groups: Sequence[Sequence[Sample]], rank: dict[str, float], names: Sequence[str]
+    groups: Sequence[Sequence[Sample]],
+    weights: Sequence[float],
+    rank: dict[str, float],
+    names: Sequence[str],
 ) -> Model:
     """Logistic regression on the first entry of the ranking; no evidence counts against it."""
     kept = list(names)
     while True:
-        model = _probability_newton(groups, rank, kept)
-        evidence = {n: w for n, w in model.probability.items() if n not in SITE_FEATURES}
+        model = _probability_newton(groups, weights, rank, kept)
+        evidence = model.probability
         worst = min(evidence, key=evidence.__getitem__)
         if evidence[worst] >= 0:
             return model
@@ -241,15 +323,18 @@ def probability_fit(
 
 
 def _probability_newton(
-    groups: Sequence[Sequence[Sample]], rank: dict[str, float], names: Sequence[str]
+    groups: Sequence[Sequence[Sample]],
+    group_weights: Sequence[float],
+    rank: dict[str, float],
+    names: Sequence[str],
 ) -> Model:
     rows, labels, weights = [], [], []
-    for samples in groups:
+    for samples, group_weight in zip(groups, group_weights, strict=True):
         firsts = [first_of(s, rank) for s in samples if s.candidates]
         for features, right in firsts:
             rows.append([features[name] for name in names] + [1.0])
             labels.append(right)
-            weights.append(2000.0 / len(firsts))
+            weights.append(500.0 * group_weight / len(firsts))
     matrix, wanted, weight = np.array(rows), np.array(labels, float), np.array(weights)
     found = np.zeros(matrix.shape[1])
     ridge = RIDGE * np.eye(len(found))
@@ -363,10 +448,12 @@ def main() -> None:
         arguments.vectors.mkdir(parents=True, exist_ok=True)
     embed = embedder(arguments.vectors)
     sets = [set_read(arguments.data, name, embed) for name in names]
+    sets += [shop_read(name, embed) for name in SHOPS]
+    weights = [SHOP_WEIGHT if one.is_shop else 1.0 for one in sets]
     for title, product, vectors in (("HYBRID", HYBRID, True), ("KEYWORDS", KEYWORDS, False)):
         print(f"\n== {title}")
         rank_names = [*KEYWORD_FEATURES, *(VECTOR_FEATURES if vectors else ())]
-        probability_names = [*rank_names, *(SITE_FEATURES if vectors else ()), "lead"]
+        probability_names = [*rank_names, "lead"]
         fixed = None if arguments.fit_rank else dict(product.rank)
         started = time.perf_counter()
         samples = [
@@ -376,12 +463,15 @@ def main() -> None:
         judged: dict[str, list[tuple[float, bool, str]]] = {}
         for held, one in enumerate(sets):
             others = [s for number, s in enumerate(samples) if number != held]
+            other_weights = [w for number, w in enumerate(weights) if number != held]
             model = probability_fit(
-                others, fixed or rank_fit(others, rank_names), probability_names
+                others, other_weights, fixed or rank_fit(others, rank_names), probability_names
             )
             judged[one.name] = report(one.name, samples[held], model)
         thresholds_report(judged)
-        final = probability_fit(samples, fixed or rank_fit(samples, rank_names), probability_names)
+        final = probability_fit(
+            samples, weights, fixed or rank_fit(samples, rank_names), probability_names
+        )
         print({name: round(w, 3) for name, w in final.rank.items()})
         print({name: round(w, 3) for name, w in final.probability.items()})
         print("intercept", round(final.intercept, 3))

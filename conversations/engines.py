@@ -17,7 +17,7 @@ from conversations.errors import Unavailable
 from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
-from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
+from conversations.ladder.fallback import Apology, CannotConfirm, OtherLanguage, OwnWords
 from conversations.ladder.gate import ModelGate
 from conversations.ladder.generated import Generated
 from conversations.ladder.guard import Guard
@@ -195,7 +195,13 @@ def ladder_make(
                 model_hash=_model_hash(),
             ),
         ],
-        fallbacks=[OwnWords(), RulesOnFallback(knowledge), CannotConfirm(), Apology()],
+        fallbacks=[
+            OwnWords(),
+            RulesOnFallback(knowledge),
+            OtherLanguage(),
+            CannotConfirm(),
+            Apology(),
+        ],
     )
 
 

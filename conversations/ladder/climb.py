@@ -46,7 +46,14 @@ class Ladder:
         """
         said = dialogue_of(question.history)
         understood = standalone_question(question.text, said, question.language)
-        walk = Walk(question=question, deadline=deadline, live=live, standalone=understood.text)
+        walk = Walk(
+            question=question,
+            deadline=deadline,
+            live=live,
+            standalone=understood.text,
+            other_reading=understood.other,
+            is_open=understood.is_open,
+        )
         walk.details["used_history"] = understood.used_history
         return await self._walk(walk, (*self._steps, *self._fallbacks))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from conversations.enums import Tier
 from conversations.ladder.values import Answer, Walk
-from inference.support.check import SupportPassage
 from inference.support.relevance import relevance
 from knowledge.retrieval.calibration import EXACT_PROBABILITY
 
@@ -29,9 +28,8 @@ class Direct:
         best = walk.passages[0]
         if best.probability < (EXACT_PROBABILITY if keywords_only else self._direct_probability):
             return None
-        passage = SupportPassage(best.id, best.question, best.answer, best.probability)
         if best.language != walk.language:
             return None
-        if not relevance(walk.standalone, passage, walk.language).covers:
+        if not relevance(walk.standalone, best.as_support(), walk.language).covers:
             return None
         return Answer(best.answer, Tier.DIRECT, walk.language, cited=(best.id,))

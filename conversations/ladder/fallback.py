@@ -5,8 +5,15 @@ from __future__ import annotations
 from conversations.enums import Reason, Tier
 from conversations.ladder import wording
 from conversations.ladder.values import Answer, Walk
-from inference.support.check import SupportPassage
 from inference.support.fallback import own_words
+from knowledge.retrieval.calibration import (
+    OFFER_PROBABILITY,
+    OTHER_LANGUAGE_PROBABILITY,
+    TITLED_PROBABILITY,
+)
+
+OFFERED_MOST = 3
+"""Titles that are offered at most when nothing could be confirmed."""
 
 _SILENT = frozenset({Reason.NOT_IN_KNOWLEDGE, Reason.UNSUPPORTED, Reason.INVALID_OUTPUT})
 
@@ -19,30 +26,57 @@ class OwnWords:
     async def answer(self, walk: Walk) -> Answer | None:
         same_language = {p.id for p in walk.passages if p.language == walk.language}
         relevant = {p.id for p in walk.relevant} & same_language
-        whole = [
-            SupportPassage(p.id, p.question, p.answer, p.probability)
-            for p in walk.passages
-            if p.id in relevant
-        ]
+        whole = [passage.as_support() for passage in walk.passages if passage.id in relevant]
         words = own_words(walk.standalone, whole, walk.language) if whole else None
         if words is None:
             return None
+        [source] = [passage for passage in walk.passages if passage.id == words.passage_id]
+        text = words.text
+        if source.probability < TITLED_PROBABILITY:
+            text = wording.own_words(walk.language, source.question, text)
         return Answer(
-            words.text, Tier.FALLBACK, walk.language, reason=walk.reason, cited=(words.passage_id,)
+            text, Tier.FALLBACK, walk.language, reason=walk.reason, cited=(words.passage_id,)
         )
 
 
+class OtherLanguage:
+    """The shop's text in its other language, when that is where the answer stands.
+
+    It is sent as it is with a line that says so: a small model's translation could not be checked.
+    """
+
+    name = "other_language"
+
+    async def answer(self, walk: Walk) -> Answer | None:
+        if walk.reason != Reason.NOT_IN_KNOWLEDGE or not walk.passages:
+            return None
+        best = max(walk.passages, key=lambda passage: passage.probability)
+        if best.language == walk.language or best.probability < OTHER_LANGUAGE_PROBABILITY:
+            return None
+        text = wording.other_language(walk.language, best.language, best.question, best.answer)
+        return Answer(text, Tier.FALLBACK, walk.language, reason=walk.reason, cited=(best.id,))
+
+
 class CannotConfirm:
-    """The knowledge does not answer: says so and offers a person."""
+    """The knowledge does not answer, or nobody can be sure: says so and offers a person.
+
+    Where retrieval found something near, its titles are offered, by number: a customer who meant
+    one of them gets its text with the next message (``standalone_question``).
+    """
 
     name = "cannot_confirm"
 
     async def answer(self, walk: Walk) -> Answer | None:
         if walk.reason not in _SILENT:
             return None
-        return Answer(
-            wording.cannot_confirm(walk.language), Tier.FALLBACK, walk.language, reason=walk.reason
-        )
+        near = [
+            passage
+            for passage in walk.passages
+            if passage.language == walk.language and passage.probability >= OFFER_PROBABILITY
+        ][:OFFERED_MOST]
+        walk.details["offered"] = [passage.id for passage in near]
+        text = wording.cannot_confirm(walk.language, [passage.question for passage in near])
+        return Answer(text, Tier.FALLBACK, walk.language, reason=walk.reason)
 
 
 class Apology:

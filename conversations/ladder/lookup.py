@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from conversations.enums import Reason
 from conversations.ladder.ports import Knowledge
 from conversations.ladder.values import Answer, Walk
 from inference.support.check import SupportPassage
 from inference.support.trimming import passages_prepared
+from knowledge.retrieval.passages import Retrieval
 
 # A small model answers better from few: with near misses beside it, the right passage was used in
 # half of the questions.
@@ -21,7 +24,8 @@ class Lookup:
 
     ``relevant_probability``: from here on retrieval takes an entry for an answer. Each entry is
     judged by its probability and its words together; entries in the customer's language alone, for
-    a copied sentence in another one is no answer.
+    a copied sentence in another one is no answer. A follow-up with two readings is looked up in
+    both.
     """
 
     name = "retrieval"
@@ -31,26 +35,51 @@ class Lookup:
         self._least = _WORDS_CAN_TELL * relevant_probability
 
     async def answer(self, walk: Walk) -> Answer | None:
-        question = walk.question
-        retrieval = await self._knowledge.retrieve(
-            site_id=question.site_id, text=walk.standalone, language=question.language
-        )
-        walk.retrieval = retrieval
+        reading = await self._read(walk, walk.standalone)
+        if walk.other_reading and reading.retrieval.passages:
+            other = await self._read(walk, walk.other_reading)
+            if _is_better(other, reading, is_open=walk.is_open):
+                walk.standalone, reading = walk.other_reading, other
+                walk.details["used_history"] = not walk.details.get("used_history", False)
+        walk.retrieval = retrieval = reading.retrieval
         walk.timings["encoder"] = round(retrieval.encoder_milliseconds, 3)
         walk.details["retrieval"] = {
             "method": retrieval.method,
             "probability": round(retrieval.probability, 4),
         }
-        walk.relevant = passages_prepared(
-            walk.standalone,
+        walk.relevant = reading.relevant
+        if not walk.relevant:
+            walk.reason = Reason.NOT_IN_KNOWLEDGE
+        return None
+
+    async def _read(self, walk: Walk, text: str) -> _Reading:
+        question = walk.question
+        retrieval = await self._knowledge.retrieve(
+            site_id=question.site_id, text=text, language=question.language
+        )
+        relevant = passages_prepared(
+            text,
             [
-                SupportPassage(p.id, p.question, p.answer, p.probability)
-                for p in retrieval.passages
-                if p.probability >= self._least and p.language == question.language
+                passage.as_support()
+                for passage in retrieval.passages
+                if passage.probability >= self._least and passage.language == question.language
             ],
             question.language,
             limit=PASSAGES_MOST,
         )
-        if not walk.relevant:
-            walk.reason = Reason.NOT_IN_KNOWLEDGE
-        return None
+        return _Reading(retrieval, relevant)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one reading of the question finds."""
+
+    retrieval: Retrieval
+    relevant: tuple[SupportPassage, ...]
+
+
+def _is_better(other: _Reading, first: _Reading, *, is_open: bool) -> bool:
+    if not other.relevant:
+        return False
+    surer = other.retrieval.probability > first.retrieval.probability
+    return not first.relevant or (is_open and surer)

@@ -117,12 +117,18 @@ class Answer:
 
 @dataclass(slots=True)
 class Walk:
-    """One question's way up the ladder; the steps note here what they found and used."""
+    """One question's way up the ladder; the steps note here what they found and used.
+
+    ``rejected`` is text of the model that was not let through, ``reasoning`` what it thought before
+    it wrote; customers see neither.
+    """
 
     question: Question
     deadline: Deadline
     live: Live
     standalone: str
+    other_reading: str = ""
+    is_open: bool = False
     reason: Reason | None = None
     retrieval: Retrieval | None = None
     relevant: tuple[SupportPassage, ...] = ()
@@ -132,6 +138,7 @@ class Walk:
     prompt_version_id: int | None = None
     prompt: tuple[ChatMessage, ...] = ()
     rejected: str = ""
+    reasoning: str = ""
     usage: Usage = field(default_factory=lambda: Usage(0, 0))
     details: dict[str, object] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils import translation
 from django.utils.translation import gettext
 
 from conversations.enums import Reason
 
 
-def cannot_confirm(language: str) -> str:
-    """The knowledge is silent: say so, and offer a person."""
+def cannot_confirm(language: str, titles: Sequence[str] = ()) -> str:
+    """The knowledge is silent: say so, offer what is near, by number, and a person."""
     with translation.override(language):
-        return gettext(
-            "I am sorry, I cannot confirm this at the moment. "
-            "If you like, I can connect you with a person."
-        )
+        if not titles:
+            return gettext(
+                "I am sorry, I cannot confirm this at the moment. "
+                "If you like, I can connect you with a person."
+            )
+        lines = [
+            gettext("I am sorry, I cannot confirm this at the moment. Do you mean one of these?"),
+            *(f"{number}. {title}" for number, title in enumerate(titles, start=1)),
+            gettext("Send me its number, or ask for a person."),
+        ]
+        return "\n".join(lines)
+
+
+def own_words(language: str, title: str, text: str) -> str:
+    """An entry's text with its title, so that the customer sees what it speaks of."""
+    with translation.override(language):
+        return gettext("On “%(title)s” we say:\n%(text)s") % {"title": title, "text": text}
+
+
+def other_language(language: str, entry_language: str, title: str, text: str) -> str:
+    """An entry's text in another language than the customer's, with a line that says so."""
+    with translation.override(language):
+        if entry_language == "en":
+            lead = gettext("I have this in English only:")
+        else:
+            lead = gettext("I have this in Chinese only:")
+    return f"{lead}\n{title}\n{text}"
 
 
 def apology(language: str, reason: Reason | None) -> str:

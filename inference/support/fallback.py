@@ -38,7 +38,7 @@ def own_words(
     rated = [(relevance(question, passage, language), passage) for passage in passages]
     covering = sorted(
         ((r, p) for r, p in rated if r.covers),
-        key=lambda pair: (pair[0].gives, round(pair[0].coverage, 2)),
+        key=lambda pair: (pair[0].gives, pair[1].probability or round(pair[0].coverage, 2)),
         reverse=True,
     )
     for _, passage in covering:

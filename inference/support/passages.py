@@ -35,21 +35,28 @@ class SupportPassage:
     """What an answer may rest on. ``question`` is the entry's question or a title; may be empty.
 
     ``probability`` is the retrieval's, calibrated, that the passage answers the customer's
-    question; None when nothing but words can tell.
+    question; None when nothing but words can tell. ``about`` are the entry's other phrasings and
+    its keywords: they tell what it is about, and support no claim.
     """
 
     id: str
     question: str
     answer: str
     probability: float | None = None
+    about: str = ""
 
     def is_curated(self, language: str) -> bool:
         """An entry with a question and a short answer, read as one piece; else a document."""
         return bool(self.question) and len(self.answer) <= WINDOW_CHARACTERS.get(language, 420)
 
     @property
+    def title(self) -> str:
+        """All that tells what the passage is about, besides its text."""
+        return f"{self.question}\n{self.about}" if self.about else self.question
+
+    @property
     def text(self) -> str:
-        """Title and text together."""
+        """Question and text together."""
         return f"{self.question}\n{self.answer}" if self.question else self.answer
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from inference.support.passages import SupportPassage, sentences_of
 from inference.support.questions import Question, question_of
-from inference.support.relevance import relevance, wanted_given
+from inference.support.relevance import Relevance, relevance, wanted_given
 from inference.support.terms import TermSource, weighted_coverage
 
 # A sentence's neighbour counts for this part of its own score.
@@ -55,6 +55,10 @@ def passage_trimmed(
     return replace(passage, answer=text[: max(max_characters * 2, 80)])
 
 
+def _worth(found: Relevance, passage: SupportPassage) -> float:
+    return round(found.coverage, 1) if passage.probability is None else passage.probability
+
+
 def passages_prepared(
     question: str,
     passages: Sequence[SupportPassage],
@@ -65,14 +69,15 @@ def passages_prepared(
 ) -> tuple[SupportPassage, ...]:
     """What goes into the prompt: at most ``limit`` passages that speak of what is asked, trimmed.
 
-    Best first by how much of the question they hold; passages of equal worth keep their order
-    (the retrieval's). Empty when none covers the question: then nothing should be generated.
+    Best first by the retrieval's probability, or, where there is none, by how much of the question
+    they hold; passages of equal worth keep their order. Empty when none covers the question: then
+    nothing should be generated.
     ``max_characters`` is for each passage (default 240 in Chinese, 600 in English).
     """
     most = max_characters or (600 if language == "en" else 240)
     rated = [(relevance(question, passage, language), passage) for passage in passages]
     covering = [(r, p) for r, p in rated if r.covers]
-    covering.sort(key=lambda pair: -round(pair[0].coverage, 1))
+    covering.sort(key=lambda pair: -_worth(*pair))
     return tuple(
         passage_trimmed(question, passage, language, max_characters=most)
         for _, passage in covering[:limit]

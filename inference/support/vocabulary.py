@@ -106,6 +106,7 @@ TOPICS: dict[str, frozenset[str]] = {
         "tracking": "物流信息 查物流 单号 快递单号 查询物流 跟踪 进度 track tracking",
         "review": "评价 评论 好评 差评 晒单 review rating",
         "trade-in": "以旧换新 回收 旧机 trade-in trade.in recycle",
+        "second-hand": "二手 second-hand second.hand pre-owned buy.used sell.used refurbished",
         "jobs": "招聘 应聘 求职 job career vacancy",
         "wholesale": "批发 团购 大量采购 代理 加盟 wholesale bulk reseller franchise",
         "insurance": "运费险 退货险 insurance",

@@ -57,12 +57,12 @@ def _logistic(value: float) -> float:
 HYBRID: Final = Calibration(
     rank={"question_cosine": 5.0, "whole_cosine": 4.0, "found_question": 2.0, "subject": 1.25},
     probability={
-        "question_cosine": 2.17,
-        "whole_cosine": 0.84,
-        "subject": 2.1,
-        "lead": 0.65,
+        "question_cosine": 2.194,
+        "whole_cosine": 0.664,
+        "subject": 1.768,
+        "lead": 0.778,
     },
-    intercept=-3.67,
+    intercept=-3.692,
 )
 KEYWORDS: Final = Calibration(
     rank={
@@ -103,3 +103,12 @@ questions of the same trade whose answer is missing half and more get through: w
 near the subject, and telling it from an answer is left to the checks that read both. With keywords
 alone it tells much less: it keeps nearly all and lets through a fifth to most.
 """
+
+TITLED_PROBABILITY: Final = 0.5
+"""Below this an entry that is sent as it stands has its title before it."""
+
+OFFER_PROBABILITY: Final = 0.08
+"""From here on an entry's title is offered when nothing could be confirmed."""
+
+OTHER_LANGUAGE_PROBABILITY: Final = 0.35
+"""From here on an entry of the other language is sent, with a line that says so."""

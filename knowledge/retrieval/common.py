@@ -59,14 +59,25 @@ class CommonQuestions:
         middle: Floats = ((PRIOR * mean + total) / (PRIOR + count)).astype(np.float32)
         return middle
 
-    def nearness(self, vectors: Floats, middle: Floats, language: str) -> Floats:
-        """For each centred vector of length 1 its cosine to each subject's nearest wording.
-
-        ``middle`` is the one that the vectors were centred by. Shape (vectors, subjects).
-        """
-        wordings = centred(self.vectors[language], middle)
+    def seen_from(self, middle: Floats, language: str) -> SubjectsSeen:
+        """The wordings of a language, centred by ``middle``."""
         starts = np.flatnonzero(np.diff(self.owners[language], prepend=-1))
-        near: Floats = np.maximum.reduceat(vectors @ wordings.T, starts, axis=1)
+        return SubjectsSeen(centred(self.vectors[language], middle), starts)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectsSeen:
+    """Centred wordings; ``starts`` tells where each subject's begin."""
+
+    wordings: Floats
+    starts: NDArray[np.intp]
+
+    def nearness(self, vectors: Floats) -> Floats:
+        """The cosine of each vector to each subject's nearest wording, shape (vectors, subjects).
+
+        The vectors are centred by the same middle, of length 1.
+        """
+        near: Floats = np.maximum.reduceat(vectors @ self.wordings.T, self.starts, axis=1)
         return near
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge.retrieval.common import CommonQuestions, centred, subjects_shared
+from knowledge.retrieval.common import CommonQuestions, SubjectsSeen, centred, subjects_shared
 from knowledge.retrieval.vectors import VectorTable
 
 if TYPE_CHECKING:
@@ -55,6 +55,16 @@ class Geometry:
         self._whole_middles, self._whole_lengths = self._seen_from_middles(
             self._whole_rows, self._language_of
         )
+        self._question_subjects = self._subjects_seen(self._question_middles)
+        self._whole_subjects = self._subjects_seen(self._whole_middles)
+
+    def _subjects_seen(self, middles: Floats) -> list[SubjectsSeen]:
+        if self._common is None:
+            return []
+        return [
+            self._common.seen_from(middle, language)
+            for middle, language in zip(middles, self._languages, strict=True)
+        ]
 
     def _rows_of(self, table: VectorTable, hashes: Sequence[bytes]) -> Rows:
         rows = table.rows_of(hashes)
@@ -84,12 +94,14 @@ class Geometry:
             return None
         return Seen(self, vector, language)
 
-    def _question_middle(self, language: str) -> Floats:
+    def _question_middle(self, language: str) -> tuple[Floats, SubjectsSeen] | None:
         if self._common is None:
-            return np.zeros(self._matrix.shape[1], dtype=np.float32)
+            return None
         if language in self._languages:
-            return self._question_middles[self._languages.index(language)]
-        return self._common.middle(language)
+            number = self._languages.index(language)
+            return self._question_middles[number], self._question_subjects[number]
+        middle = self._common.middle(language)
+        return middle, self._common.seen_from(middle, language)
 
 
 class Seen:
@@ -97,14 +109,14 @@ class Seen:
 
     def __init__(self, geometry: Geometry, vector: Floats, language: str) -> None:
         self._geometry = geometry
-        middle = geometry._question_middle(language)
-        self._vector = centred(vector, middle) if geometry._common is not None else vector
-        self._along = geometry._matrix @ self._vector
-        self._nearness = (
-            geometry._common.nearness(self._vector[np.newaxis], middle, language)[0]
-            if geometry._common is not None
-            else None
-        )
+        seen_from = geometry._question_middle(language)
+        self._nearness: Floats | None = None
+        if seen_from is not None:
+            middle, subjects = seen_from
+            vector = centred(vector, middle)
+            self._nearness = subjects.nearness(vector[np.newaxis])[0]
+        self._vector = vector
+        self._along = geometry._matrix @ vector
 
     def question_cosines(self) -> Floats:
         """Each entry's best cosine over its question and phrasings; NaN without a vector."""
@@ -142,16 +154,14 @@ class Seen:
         rows = rows[rows != _MISSING]
         if not len(rows):
             return 0.0
-        language = g._languages[number]
-        near = self._near(rows, g._question_middles[number], language)
+        near = _nearness(g, rows, g._question_middles[number], g._question_subjects[number])
         whole_row = g._whole_rows[entry : entry + 1]
         if whole_row[0] == _MISSING:
             whole = near.max(axis=0) / 2.0
         else:
-            whole = self._near(whole_row, g._whole_middles[number], language)[0]
+            [whole] = _nearness(g, whole_row, g._whole_middles[number], g._whole_subjects[number])
         return subjects_shared(self._nearness, near, whole)
 
-    def _near(self, rows: Rows, middle: Floats, language: str) -> Floats:
-        g = self._geometry
-        assert g._common is not None  # noqa: S101 (asked before)
-        return g._common.nearness(centred(g._matrix[rows], middle), middle, language)
+
+def _nearness(geometry: Geometry, rows: Rows, middle: Floats, subjects: SubjectsSeen) -> Floats:
+    return subjects.nearness(centred(geometry._matrix[rows], middle))

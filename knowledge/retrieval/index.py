@@ -296,6 +296,8 @@ def _passage(candidate: Candidate, rank: float, next_rank: float) -> Passage:
         ),
         keyword_score=candidate.features["question_bm25"],
         vector_score=candidate.cosine,
+        phrasings=entry.phrasings,
+        keywords=entry.keywords,
     )
 
 

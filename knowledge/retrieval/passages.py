@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from inference.support.passages import SupportPassage
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -24,6 +26,18 @@ class Passage:
     probability: float
     keyword_score: float
     vector_score: float | None
+    phrasings: tuple[str, ...] = ()
+    keywords: str = ""
+
+    def as_support(self) -> SupportPassage:
+        """The passage as the support check reads it."""
+        return SupportPassage(
+            id=self.id,
+            question=self.question,
+            answer=self.answer,
+            probability=self.probability,
+            about=" ".join((*self.phrasings, self.keywords)).strip(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

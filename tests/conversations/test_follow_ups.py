@@ -74,7 +74,7 @@ async def test_a_follow_up_is_looked_up_as_a_question_that_stands_alone(
     result, knowledge = await climbed(facts)
 
     assert facts.history == ((before, f"答复[{before}]"),)
-    assert knowledge.asked == [result.walk.standalone]
+    assert knowledge.asked[0] == result.walk.standalone
     assert [word for word in wanted if word not in result.walk.standalone] == []
     assert result.walk.details["used_history"] is (question != "支持分期付款吗?")
 

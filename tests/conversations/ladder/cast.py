@@ -10,7 +10,7 @@ from typing import Any, Literal
 from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
-from conversations.ladder.fallback import Apology, CannotConfirm, OwnWords
+from conversations.ladder.fallback import Apology, CannotConfirm, OtherLanguage, OwnWords
 from conversations.ladder.gate import ModelGate
 from conversations.ladder.generated import Generated
 from conversations.ladder.guard import Guard
@@ -59,6 +59,7 @@ class Published:
         default_factory=lambda: GenerationParameters(max_tokens=160)
     )
     version_id: int = 7
+    thinking_tokens: int = 0
 
 
 @dataclass
@@ -137,6 +138,12 @@ async def climb(
                 model="scripted",
             ),
         ],
-        fallbacks=[OwnWords(), RulesOnFallback(knowledge), CannotConfirm(), Apology()],
+        fallbacks=[
+            OwnWords(),
+            RulesOnFallback(knowledge),
+            OtherLanguage(),
+            CannotConfirm(),
+            Apology(),
+        ],
     )
     return await ladder.climb(question, live=screen or Screen(), deadline=Deadline.after(seconds))

@@ -16,6 +16,7 @@ from inference.errors import (
 )
 from inference.prompts.rendering import PromptSource
 from inference.rules.matching import Rule
+from knowledge.retrieval.passages import Retrieval
 from tests.conversations.ladder.cast import (
     DELIVERY,
     RETURNS,
@@ -407,12 +408,67 @@ async def test_a_follow_up_is_looked_up_with_what_it_refers_to() -> None:
     assert "分期" in climbed.walk.standalone
 
 
-async def test_an_entry_in_another_language_is_neither_quoted_nor_given_to_the_model() -> None:
+async def test_an_entry_in_another_language_is_sent_as_it_is_and_not_given_to_the_model() -> None:
     client = ScriptedChatClient(ANSWER)
     knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.95, "en"),))
 
     climbed = await climb(client, knowledge, question_make("可以退货吗?"))
 
     assert (climbed.answer.tier, climbed.answer.reason) == (Tier.FALLBACK, Reason.NOT_IN_KNOWLEDGE)
-    assert climbed.answer.cited == ()
+    assert climbed.answer.cited == ("E1",)
+    first, title, text = climbed.answer.text.split("\n")
+    assert first != ""
+    assert (title, text) == RETURNS
     assert client.requests == []
+
+
+async def test_an_entry_in_another_language_that_hardly_fits_is_not_sent() -> None:
+    knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.2, "en"),))
+
+    climbed = await climb(ScriptedChatClient(ANSWER), knowledge, question_make("可以退货吗?"))
+
+    assert climbed.answer.cited == ()
+    assert RETURNS[1] not in climbed.answer.text
+
+
+async def test_what_is_near_a_question_is_offered_by_title_when_nothing_can_be_confirmed() -> None:
+    warranty = ("小家电保修多久？", "小家电保修1年。")
+    far = ("怎么开发票？", "下单时勾选。")
+    knowledge = FakeKnowledge(passages=(passage(1, warranty, 0.5), passage(2, far, 0.01)))
+
+    climbed = await climb(ScriptedChatClient(ANSWER), knowledge, question_make("有学生优惠吗?"))
+
+    assert climbed.answer.reason == Reason.NOT_IN_KNOWLEDGE
+    assert climbed.answer.cited == ()
+    assert "\n1. 小家电保修多久？\n" in climbed.answer.text
+    assert far[0] not in climbed.answer.text
+    assert warranty[1] not in climbed.answer.text
+    assert climbed.walk.details["offered"] == ["E1"]
+
+
+async def test_a_number_after_an_offer_asks_for_that_entry() -> None:
+    knowledge = FakeKnowledge(passages=(passage(1, RETURNS, 0.99),))
+    offered = "我暂时无法确认。\n1. 退货政策\n2. 配送时间"
+    question = question_make("1", history=(("买错了", offered),))
+
+    climbed = await climb(ScriptedChatClient(ANSWER), knowledge, question)
+
+    assert knowledge.asked == ["退货政策"]
+    assert climbed.answer.text == RETURNS[1]
+
+
+async def test_of_two_readings_the_one_that_the_knowledge_is_surer_of_is_taken() -> None:
+    class Knowledge(FakeKnowledge):
+        async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
+            self.asked.append(text)
+            probability = 0.9 if "退货" in text else 0.4
+            entry = passage(1, RETURNS, probability)
+            return Retrieval((entry,), "hybrid", 1.0)
+
+    knowledge = Knowledge()
+    question = question_make("这个要几天", history=(("退货政策是什么", RETURNS[1]),))
+
+    climbed = await climb(ScriptedChatClient(ANSWER), knowledge, question)
+
+    assert climbed.walk.standalone == "这个要几天？退货政策是什么"
+    assert len(knowledge.asked) in (1, 2)
