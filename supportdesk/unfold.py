@@ -134,6 +134,12 @@ UNFOLD: Final[dict[str, Any]] = {
                         "knowledge.view_entry",
                     ),
                     _item(
+                        _("Gaps"),
+                        "contact_support",
+                        "conversations_gap_changelist",
+                        "conversations.view_gap",
+                    ),
+                    _item(
                         _("Import"),
                         "upload_file",
                         "knowledge_knowledgeimport_changelist",
@@ -151,6 +157,12 @@ UNFOLD: Final[dict[str, Any]] = {
                         "science",
                         "knowledge_rule_try",
                         "knowledge.view_rule",
+                    ),
+                    _item(
+                        _("Label sets"),
+                        "label",
+                        "knowledge_labelset_changelist",
+                        "knowledge.view_labelset",
                     ),
                     _item(
                         _("Prompts"),

@@ -1,6 +1,7 @@
-"""The staff's view of conversations and ratings; nothing here can be changed."""
+"""The staff's view of conversations, ratings and gaps; what was said cannot be changed."""
 
 from conversations.admin.conversations import ConversationAdmin
+from conversations.admin.gaps import GapAdmin
 from conversations.admin.ratings import RatingAdmin
 
-__all__ = ["ConversationAdmin", "RatingAdmin"]
+__all__ = ["ConversationAdmin", "GapAdmin", "RatingAdmin"]

@@ -1,13 +1,20 @@
 """Customers, their conversations, and what was promised to them."""
 
 from conversations.models.conversations import Conversation, Message, Turn
+from conversations.models.gaps import Gap, GapQuestion, GapSearch
+from conversations.models.labels import MessageLabel
 from conversations.models.provenance import PassageUse, Provenance
 from conversations.models.ratings import Rating
-from conversations.models.visitors import ResumeToken, Visitor
+from conversations.models.visitors import IdentityUse, ResumeToken, Visitor
 
 __all__ = [
     "Conversation",
+    "Gap",
+    "GapQuestion",
+    "GapSearch",
+    "IdentityUse",
     "Message",
+    "MessageLabel",
     "PassageUse",
     "Provenance",
     "Rating",

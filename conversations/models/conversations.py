@@ -32,6 +32,12 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(_("started"), auto_now_add=True)
     updated_at = models.DateTimeField(_("last activity"), auto_now=True)
     queued_at = models.DateTimeField(_("waiting since"), null=True, blank=True)
+    seen_seq = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="The newest item that the customer has seen."
+    )
+    typing_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the customer was last typing to a person."
+    )
 
     class Meta:
         verbose_name = _("conversation")

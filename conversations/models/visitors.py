@@ -58,3 +58,27 @@ class ResumeToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.visitor_id} {self.token_hash[:8]}"
+
+
+class IdentityUse(models.Model):
+    """A signed identity token that was used, so that nobody else can use it again.
+
+    Kept until the token expires. Only the hash of its ``jti`` is stored.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    visitor = models.ForeignKey(Visitor, on_delete=models.CASCADE, related_name="+")
+    jti_hash = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["site", "jti_hash"], name="identity_used_once"),
+        ]
+        indexes = [
+            # each new use removes the expired ones
+            models.Index(fields=["expires_at"], name="identity_use_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.jti_hash[:8]}"

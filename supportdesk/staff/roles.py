@@ -51,6 +51,7 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "knowledge.rule": _ALL,
         **_CONVERSATIONS,
         "conversations.rating": ("view",),
+        "conversations.gap": ("change", "view"),
         "auth.user": ("add", "change", "view"),
     },
     StaffRole.MANAGER: {
@@ -60,6 +61,7 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "knowledge.rule": ("view",),
         **_CONVERSATIONS,
         "conversations.rating": ("view",),
+        "conversations.gap": ("view",),
     },
     StaffRole.OPERATOR: {
         "knowledge.entry": ("view",),

@@ -1,0 +1,102 @@
+"""What the worker does for gaps; every task may run again after it was broken off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+from django_tasks import task
+
+from conversations.engines import Engines, engines_make
+from conversations.enums import Outcome, Tier
+from conversations.gaps.collecting import gaps_collect
+from conversations.gaps.filling import ASKED_AGAIN_MOST, gap_check
+from conversations.ladder.values import Climbed, Deadline, Question, Unseen
+from conversations.models import Gap, GapSearch
+from inference.client import OpenAIEmbeddingClient
+from inference.errors import EngineError
+from knowledge.models import Site
+
+logger = logging.getLogger(__name__)
+
+SEARCH_EVERY = timedelta(minutes=5)
+_FROM_KNOWLEDGE = frozenset({Tier.DIRECT, Tier.GENERATED, Tier.CACHE})
+
+
+@task()
+def gaps_collecting(site_id: int) -> None:
+    """Search a site's new outcomes for gaps; without the encoder the next search does it."""
+    if not settings.ENCODER_URL:
+        return
+
+    async def collect() -> None:
+        encoder = OpenAIEmbeddingClient(
+            settings.ENCODER_URL, settings.EMBEDDING_MODEL, settings.ENGINE_API_KEY
+        )
+        try:
+            await gaps_collect(site_id=site_id, encoder=encoder)
+        finally:
+            await encoder.aclose()
+
+    try:
+        asyncio.run(collect())
+    except EngineError as error:
+        logger.warning("Gaps were not searched for: %s", error)
+
+
+@task()
+def gap_checking(gap_id: int) -> None:
+    """Ask a gap's questions again, on today's knowledge."""
+    gap = Gap.objects.select_related("site").filter(pk=gap_id).first()
+    if gap is None:
+        return
+    texts = gap.questions.order_by("-asked_at", "-pk").values_list("text", flat=True)
+    answered = asyncio.run(_ask_again(gap, list(dict.fromkeys(texts[:ASKED_AGAIN_MOST]))))
+    gap_check(gap=gap, is_answered=lambda text: answered.get(text, False))
+
+
+def gaps_search_ask() -> None:
+    """Have the sites searched whose last search is some minutes old."""
+    recent = timezone.now() - SEARCH_EVERY
+    searched = GapSearch.objects.filter(searched_at__gte=recent).values("site_id")
+    for site_id in Site.objects.exclude(pk__in=searched).values_list("pk", flat=True):
+        # A page that is loaded again and again asks once.
+        if cache.add(f"gaps-search-{site_id}", True, timeout=60):
+            gaps_collecting.enqueue(site_id)
+
+
+async def _ask_again(gap: Gap, texts: list[str]) -> dict[str, bool]:
+    engines = await sync_to_async(engines_make)()
+    try:
+        if engines.encoder is not None and engines.knowledge is not None:
+            await engines.knowledge.settle(site_id=gap.site_id)
+        return {text: _is_answered(await _climb(engines, gap, text)) for text in texts}
+    finally:
+        await engines.aclose()
+
+
+async def _climb(engines: Engines, gap: Gap, text: str) -> Climbed:
+    question = Question(
+        site_id=gap.site_id,
+        shop_name=gap.site.name,
+        texts=(text,),
+        language=gap.language,
+        now=timezone.localtime(),
+        conversation=f"gap-{gap.pk}",
+    )
+    return await engines.ladder.climb(
+        question, live=Unseen(), deadline=Deadline.after(settings.DEADLINE_SECONDS)
+    )
+
+
+def _is_answered(climbed: Climbed) -> bool:
+    """From the knowledge: by its tier, or in an entry's own words when the model was no help."""
+    answer = climbed.answer
+    if answer.outcome != Outcome.ANSWER:
+        return False
+    return answer.tier in _FROM_KNOWLEDGE or bool(answer.cited)
