@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import json
 import os
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +30,8 @@ DEFAULT_MODEL = "Qwen2.5-Coder-0.5B-Instruct"
 
 def main() -> None:
     options = _options()
+    # A plain kill, too, must end the servers that were started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     machine = machine_describe()
     print(f"Machine: {machine}. Medians of {options.runs} runs.")
     head = {"machine": machine, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
