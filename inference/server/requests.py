@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +16,8 @@ from inference.server.service import InferenceService
 
 MAX_BODY_BYTES = 2 * 2**20
 MAX_SECONDS = 600.0
+# A body up to this is checked in well under a millisecond; a larger one must not hold up streams.
+_QUICK_BYTES = 4096
 # How many seconds the client will wait; our own client sends it, others get MAX_SECONDS.
 TIMEOUT_HEADER = "x-timeout-seconds"
 # How urgent it is, and with which other requests it takes turns.
@@ -56,7 +59,9 @@ async def body_parse(request: Request, schema: type[Model]) -> Model:
     except ClientDisconnect as error:
         raise ApiError(499, "The client has hung up.", "cancelled") from error
     try:
-        return schema.model_validate_json(bytes(body))
+        if len(body) <= _QUICK_BYTES:
+            return schema.model_validate_json(bytes(body))
+        return await asyncio.to_thread(schema.model_validate_json, bytes(body))
     except ValidationError as error:
         raise validation_error(error) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,9 +31,25 @@ def tool_check(tool: Tool) -> None:
     Raises:
         ValueError: it is no JSON schema of an object, or refers to something outside itself.
     """
-    schema = tool.parameters
-    if not schema:
-        return
+    if tool.parameters and (problem := _schema_problem(json.dumps(tool.parameters))):
+        raise ValueError(problem)
+
+
+@lru_cache(maxsize=256)
+def _schema_problem(text: str) -> str:
+    """Why a text is no schema of parameters; empty if it is one.
+
+    Remembered, because it takes up to a millisecond for each property and clients send the same
+    tools with every request.
+    """
+    try:
+        _schema_check(json.loads(text))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _schema_check(schema: Mapping[str, Any]) -> None:
     if schema.get("type", "object") != "object":
         raise ValueError("the parameters must be of the type object")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field, StrictStr, model_validator
@@ -12,6 +13,7 @@ from inference.server.schemas.messages import ToolName
 from inference.toolcalls.validation import tool_check
 
 MAX_TOOLS = 128
+MAX_TOOLS_CHARACTERS = 65_536
 
 
 class FunctionDefinition(Body):
@@ -56,6 +58,18 @@ class ToolFields(Body):
     parallel_tool_calls: bool | None = None
     functions: list[FunctionDefinition] | None = Field(None, max_length=MAX_TOOLS)
     function_call: FunctionChoice | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def size_check(cls, data: Any) -> Any:
+        """No more than fits into a prompt, before any of it is looked at closely."""
+        for name in ("tools", "functions"):
+            given = data.get(name) if isinstance(data, dict) else None
+            if given and len(json.dumps(given)) > MAX_TOOLS_CHARACTERS:
+                raise ParameterRefused(
+                    name, f"{name} must not be larger than {MAX_TOOLS_CHARACTERS} characters."
+                )
+        return data
 
     @model_validator(mode="after")
     def tools_check(self) -> ToolFields:

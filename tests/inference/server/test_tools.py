@@ -266,6 +266,7 @@ def _with(**changes: object) -> dict[str, Any]:
         ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
         ({"tools": [ORDER], "functions": [ORDER["function"]]}, "functions"),
         ({"tools": [ORDER] * 129}, "tools"),
+        ({"tools": [_with(description="x" * 70_000)]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
         (
