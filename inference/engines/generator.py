@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from inference.weights.manifest import Manifest
 
 T = TypeVar("T")
+_RENEW_TRIES = 100
+# What the native code raises; the process goes on after any of them.
+_NATIVE_ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
 class GeneratorEngine:
@@ -140,6 +144,7 @@ class GeneratorEngine:
         self, tasks: Sequence[AnswerTask]
     ) -> AsyncGenerator[tuple[AnswerTask, ChatChunk], None]:
         answers = [task for task in tasks if isinstance(task, TokenAnswer)]
+        await self._model_present()
         loop = asyncio.get_running_loop()
         # Pairs of an answer's place and its next token; None is "let go of", the end is (-1, None).
         steps: asyncio.Queue[tuple[int, int | None]] = asyncio.Queue()
@@ -191,6 +196,7 @@ class GeneratorEngine:
         result is the same to the last bit. Prompts of several lengths are never mixed, because
         that would change how they are read (see ``_native_options``).
         """
+        await self._model_present()
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         for index, prompt in enumerate(prompts):
             key = (len(prompt.token_ids), self.prefix_of(prompt))
@@ -241,13 +247,20 @@ class GeneratorEngine:
             await self._native_wait(self._prefix_read, prefix)
         return bool(self._prefixes.stale or self._prefixes.cold())
 
+    async def _model_present(self) -> None:
+        """Load the model if it could not be loaded when it was to be renewed."""
+        if not self._generator.model_is_loaded:
+            await self._native_wait(self._generator.load_model)
+
     def _model_renew(self) -> bool:
         """Load the model anew, which is the only way to make it forget states."""
-        self._generator.unload_model()
-        if self._generator.model_is_loaded:  # the last batch is just being put away
-            return False
-        self._generator.load_model()
-        return True
+        for _ in range(_RENEW_TRIES):
+            self._generator.unload_model()
+            if not self._generator.model_is_loaded:
+                self._generator.load_model()
+                return True
+            time.sleep(0.01)  # the native worker is just putting its last batch away
+        return False
 
     def _prefix_read(self, prefix: tuple[int, ...]) -> None:
         start = self._tokens(prefix[-1:])
@@ -278,7 +291,7 @@ class GeneratorEngine:
         future = asyncio.get_running_loop().run_in_executor(self._waiter, call, *arguments)
         try:
             return await asyncio.shield(future)
-        except (RuntimeError, ValueError, MemoryError) as error:
+        except _NATIVE_ERRORS as error:
             raise EngineDown(f"The model failed: {error}.") from error
         finally:
             await asyncio.wait([future])
@@ -300,24 +313,27 @@ class GeneratorEngine:
         starts = [self._tokens(self._answer_tokens(answer)[len(prefix) :]) for answer in answers]
         parameters = answers[0].parameters
         greedy = parameters.temperature == 0
-        results = self._generator.generate_batch(
-            starts,
-            **self._native_options(prefix),
-            asynchronous=True,
-            callback=step_take,
-            end_token=self._end_ids,
-            max_length=max(answer.parameters.max_tokens - answer.written for answer in answers),
-            repetition_penalty=parameters.repetition_penalty,
-            sampling_topk=1 if greedy else parameters.top_k,
-            sampling_topp=1.0 if greedy else parameters.top_p,
-            sampling_temperature=1.0 if greedy else parameters.temperature,
-        )
+        try:
+            results = self._generator.generate_batch(
+                starts,
+                **self._native_options(prefix),
+                asynchronous=True,
+                callback=step_take,
+                end_token=self._end_ids,
+                max_length=max(answer.parameters.max_tokens - answer.written for answer in answers),
+                repetition_penalty=parameters.repetition_penalty,
+                sampling_topk=1 if greedy else parameters.top_k,
+                sampling_topp=1.0 if greedy else parameters.top_p,
+                sampling_temperature=1.0 if greedy else parameters.temperature,
+            )
+        except _NATIVE_ERRORS as error:
+            raise EngineDown(f"The model failed: {error}.") from error
 
         def wait() -> BaseException | None:
             try:
                 for result in results:
                     result.result()
-            except (RuntimeError, ValueError, MemoryError) as error:
+            except _NATIVE_ERRORS as error:
                 return error
             return None
 

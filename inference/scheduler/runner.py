@@ -257,7 +257,7 @@ class EngineRunner:
 
     def _batch_ran(self, batch: Batch, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, EngineError):
+        if error is not None and (not batch.jobs or not isinstance(error, EngineError)):
             logger.error("The engine raised an unexpected error.", exc_info=error)
         failure = error if isinstance(error, EngineError) else EngineDown("The engine failed.")
         for job in batch.staying:
