@@ -41,7 +41,11 @@ def main() -> None:
         cache = os.environ.get("SUPPORTDESK_CACHE") or "~/.cache/supportdesk"
         model = os.environ.get("SUPPORTDESK_MODEL") or DEFAULT_MODEL
         figures = rivals_run(
-            model, Path(cache).expanduser().resolve(), runs=options.runs, make=options.rivals
+            model,
+            Path(cache).expanduser().resolve(),
+            runs=options.runs,
+            make=options.rivals,
+            logs=OUT_DIR / "logs",
         )
         _write("rivals.json", {**head, **figures})
         for title, rows in rivals_tables(figures):

@@ -32,8 +32,17 @@ async def answer_time(
     """Stream one greedy answer of exactly ``output_tokens`` tokens.
 
     Raises:
-        RuntimeError: the server refused, or wrote another number of tokens.
+        RuntimeError: the server refused, broke off, or wrote another number of tokens.
     """
+    try:
+        return await _answer_time(client, server, prompt, output_tokens)
+    except httpx2.TransportError as error:
+        raise RuntimeError(f"{server.name} broke off: {error!r}; see {server.log}") from error
+
+
+async def _answer_time(
+    client: httpx2.AsyncClient, server: EngineServer, prompt: BenchPrompt, output_tokens: int
+) -> Timed:
     body = {
         "model": server.model,
         "messages": prompt.messages,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -41,44 +40,41 @@ class System:
     server: AbstractContextManager[EngineServer] | None
 
 
-def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool) -> dict[str, Any]:
+def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool, logs: Path) -> dict[str, Any]:
     """Compare ``model`` (a name of the catalog) with what is there; ``make`` builds and installs
-    what is missing."""
+    what is missing; ``logs`` gets what the servers print."""
     directory = cache_dir / "bench"
     skipped: list[str] = []
     threads = len(os.sched_getaffinity(0))
     gguf = gguf_ensure(model, directory)
     converted = model_find(model, cache_dir)
-    with tempfile.TemporaryDirectory() as logs:
-        folder = Path(logs)
-        systems = [
-            System(
-                OWN,
-                f"int8, converted from {gguf.name}",
-                (converted / "model.bin").stat().st_size,
-                own_server_running(converted, name=OWN, threads=threads, folder=folder),
-            )
-        ]
-        programs = _llama(directory, make=make, skipped=skipped)
-        if programs is not None:
-            systems += _llama_systems(programs, gguf, threads=threads, folder=folder)
-        python = _torch(directory, make=make, skipped=skipped)
-        for note in skipped:
-            print(f"Left out: {note}", flush=True)
-        bandwidth = bandwidth_measure(threads)
-        contexts: list[AbstractContextManager[Any]] = [s.server for s in systems if s.server]
-        if python is not None:
-            checkpoint = checkpoint_ensure(gguf)
-            size = (checkpoint / "model.safetensors").stat().st_size
-            systems.append(
-                System(TRANSFORMERS, f"float32, dequantised from {gguf.name}", size, None)
-            )
-            contexts.append(torch_running(python, checkpoint, threads=threads))
-        with all_running(contexts) as running:
-            torch = running.pop() if python is not None else None
-            figures: dict[str, Any] = servers_compare(
-                running, torch, count=_counter(converted), runs=runs
-            )
+    logs.mkdir(parents=True, exist_ok=True)
+    systems = [
+        System(
+            OWN,
+            f"int8, converted from {gguf.name}",
+            (converted / "model.bin").stat().st_size,
+            own_server_running(converted, name=OWN, threads=threads, folder=logs),
+        )
+    ]
+    programs = _llama(directory, make=make, skipped=skipped)
+    if programs is not None:
+        systems += _llama_systems(programs, gguf, threads=threads, folder=logs)
+    python = _torch(directory, make=make, skipped=skipped)
+    for note in skipped:
+        print(f"Left out: {note}", flush=True)
+    bandwidth = bandwidth_measure(threads)
+    contexts: list[AbstractContextManager[Any]] = [s.server for s in systems if s.server]
+    if python is not None:
+        checkpoint = checkpoint_ensure(gguf)
+        size = (checkpoint / "model.safetensors").stat().st_size
+        systems.append(System(TRANSFORMERS, f"float32, dequantised from {gguf.name}", size, None))
+        contexts.append(torch_running(python, checkpoint, threads=threads))
+    with all_running(contexts) as running:
+        torch = running.pop() if python is not None else None
+        figures: dict[str, Any] = servers_compare(
+            running, torch, count=_counter(converted), runs=runs
+        )
     figures.update(
         model=model,
         threads=threads,

@@ -32,6 +32,7 @@ class EngineServer:
     model: str
     pid: int
     extra: dict[str, object]
+    log: Path
 
 
 @contextmanager
@@ -44,10 +45,11 @@ def own_server_running(
         sys.executable, "-m", "inference.server", "--port", str(port),
         "--chat-model", str(model_dir), "--threads", str(threads),
     ]  # fmt: skip
-    with _running(command, port, folder / f"{_slug(name)}.log") as pid:
+    log = folder / f"{_slug(name)}.log"
+    with _running(command, port, log) as pid:
         url = f"http://127.0.0.1:{port}"
         model = httpx2.get(f"{url}/v1/models").json()["data"][0]["id"]
-        yield EngineServer(name, url, model, pid, {})
+        yield EngineServer(name, url, model, pid, {}, log)
 
 
 @contextmanager
@@ -66,9 +68,11 @@ def llama_server_running(
         "--cache-prompt", "--cache-ram", "0", "--threads", str(threads),
         "--threads-batch", str(threads),
     ]  # fmt: skip
-    with _running(command, port, folder / f"{_slug(name)}.log") as pid:
+    log = folder / f"{_slug(name)}.log"
+    with _running(command, port, log) as pid:
         # It would otherwise end an answer where it likes; all must write as many tokens.
-        yield EngineServer(name, f"http://127.0.0.1:{port}", "default", pid, {"ignore_eos": True})
+        extra: dict[str, object] = {"ignore_eos": True}
+        yield EngineServer(name, f"http://127.0.0.1:{port}", "default", pid, extra, log)
 
 
 @contextmanager
