@@ -100,6 +100,17 @@ def widget_view(method: str) -> Callable[[View], View]:
     return decorate
 
 
+async def alive(request: HttpRequest) -> HttpResponse:
+    """Tell any page that the desk is there, and nothing else.
+
+    A page whose origin is refused cannot read the refusal. The widget asks here, so that it can
+    tell a desk that does not want the page from one that is away.
+    """
+    return HttpResponse(
+        status=204, headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"}
+    )
+
+
 @widget_view("POST")
 async def session_create(request: HttpRequest) -> HttpResponse:
     """Open or resume a session for a page's visitor."""

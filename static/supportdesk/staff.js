@@ -47,3 +47,21 @@ document.addEventListener("DOMContentLoaded", () => {
     target.scrollIntoView({ block: "start" });
   }
 });
+
+// The icons are ligatures of an icon font: without this, screen readers say "forum Conversations".
+function iconsHide(root) {
+  for (const icon of root.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) {
+    const holder = icon.closest("a, button, summary, li, h1, h2") || icon.parentElement;
+    const words = holder.textContent.replace(icon.textContent, "").trim();
+    if (words || holder.title || holder.getAttribute("aria-label") || icon.title) {
+      icon.setAttribute("aria-hidden", icon.title && !words ? "false" : "true");
+    }
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  iconsHide(document);
+  // The landmark that screen readers jump to; unfold's pages have none.
+  (document.getElementById("main") || document.getElementById("page"))?.setAttribute("role", "main");
+});
+document.addEventListener("htmx:load", (event) => iconsHide(event.target));

@@ -119,6 +119,15 @@ async def test_the_page_of_one_shop_opens_no_session_of_another(
     assert status == 403
 
 
+async def test_any_page_learns_that_the_desk_is_there_and_nothing_else(
+    browser: AsyncClient,
+) -> None:
+    answer = await browser.get("/widget/v1/alive", headers={"origin": "https://evil.example"})
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer["Access-Control-Allow-Origin"] == "*"
+
+
 async def test_a_preflight_names_exactly_the_origin(browser: AsyncClient, alice: Customer) -> None:
     allowed = await browser.options("/widget/v1/messages", headers={"origin": ORIGIN})
     foreign = await browser.options(

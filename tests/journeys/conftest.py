@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +60,7 @@ class HostPage:
     body: str = "<h1>Lantern Tea</h1><p>Loose leaves, weighed by hand.</p>"
     attributes: dict[str, str] = field(default_factory=lambda: {"language": "en"})
     url: str = ""
+    site_key: str = "test"
 
     def html(self) -> str:
         data = " ".join(f'data-{name}="{value}"' for name, value in self.attributes.items())
@@ -66,7 +68,8 @@ class HostPage:
             "<!doctype html><html><head><meta charset=utf-8>"
             '<meta name=viewport content="width=device-width,initial-scale=1,viewport-fit=cover">'
             '<link rel=stylesheet href="/shop.css">'
-            f'<script src="{self.desk_url}/static/widget/supportdesk.js" data-site-key="test"'
+            f'<script src="{self.desk_url}/static/widget/supportdesk.js"'
+            f' data-site-key="{self.site_key}"'
             f" {data} async></script></head><body>{self.body}</body></html>"
         )
 
@@ -80,10 +83,9 @@ class HostPage:
         )
 
 
-@pytest.fixture
-def shop(desk: FakeDesk) -> Iterator[HostPage]:
-    """A shop under a strict Content-Security-Policy, on an origin that is not the desk's."""
-    page = HostPage(desk_url=desk.url)
+@contextmanager
+def shop_serve(page: HostPage) -> Iterator[HostPage]:
+    """Serve a page under a strict Content-Security-Policy, on an origin that is not the desk's."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -101,10 +103,19 @@ def shop(desk: FakeDesk) -> Iterator[HostPage]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     page.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    yield page
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    try:
+        yield page
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+@pytest.fixture
+def shop(desk: FakeDesk) -> Iterator[HostPage]:
+    """The shop of the desk that does as it is told."""
+    with shop_serve(HostPage(desk_url=desk.url)) as page:
+        yield page
 
 
 @dataclass

@@ -231,6 +231,7 @@ class FakeDesk:
             routes=[
                 Route("/static/widget/supportdesk.js", self._widget),
                 Route("/widget/v1/session", self._session, methods=["POST"]),
+                Route("/widget/v1/alive", self._alive),
                 Route("/widget/v1/messages", self._message, methods=["POST"]),
                 Route("/widget/v1/{action}", self._action, methods=["POST"]),
                 Route("/widget/v1/items", self._items),
@@ -245,6 +246,9 @@ class FakeDesk:
 
     async def _widget(self, request: Request) -> Response:
         return FileResponse(WIDGET, headers={"Cache-Control": "no-store"})
+
+    async def _alive(self, request: Request) -> Response:
+        return Response(status_code=204)
 
     async def _session(self, request: Request) -> Response:
         body = await request.json()

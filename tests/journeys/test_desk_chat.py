@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.desk import Desk
 from tests.journeys.demo_shop import ask, shop_open
+from tests.journeys.staff import staff_sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
-
-NEW_PASSWORD = "a-long-enough-Passphrase-7"
 
 
 @pytest.fixture(scope="module")
@@ -28,24 +27,6 @@ def customer(chromium: Browser, real_desk: Desk) -> Iterator[Page]:
     with_context = chromium.new_context(locale="en-GB")
     yield shop_open(with_context, real_desk)
     with_context.close()
-
-
-def staff_sign_in(context: BrowserContext, desk: Desk, name: str) -> Page:
-    """Sign in; the first time, choose the password that is asked for."""
-    page = context.new_page()
-    page.goto(f"{desk.url}/admin/")
-    page.locator("[name=username]").fill(name)
-    page.locator("[name=password]").fill(desk.accounts[name])
-    page.locator("form button[type=submit], form input[type=submit]").first.click()
-    page.wait_for_load_state()
-    assert "password" in page.url, "the first login asks for a password of one's own"
-    page.locator("[name=old_password]").fill(desk.accounts[name])
-    page.locator("[name=new_password1]").fill(NEW_PASSWORD)
-    page.locator("[name=new_password2]").fill(NEW_PASSWORD)
-    page.locator("[name=new_password2]").press("Enter")
-    page.wait_for_load_state()
-    desk.accounts[name] = NEW_PASSWORD
-    return page
 
 
 def test_customers_are_answered_in_their_language_with_sources(

@@ -112,6 +112,37 @@ export class Session {
   }
 
   private async post(identity: string | null): Promise<Response> {
+    const answer = (await this.tried(identity)) ?? ((await this.alive()) && (await this.tried(identity)));
+    if (answer) return answer;
+    if (answer === false) throw new SessionUnavailable();
+    // The desk is there, yet twice no answer could be read: it does not let this page's origin in.
+    console.error(
+      `supportdesk: ${this.site.deskUrl} refuses pages of ${location.origin}. ` +
+        "Add this address to the allowed origins of the site in the desk's admin.",
+    );
+    throw new SessionRefused("the desk refused the page's origin");
+  }
+
+  /** Whether the desk answers pages of any origin; a proxy's error page does not count. */
+  private async alive(): Promise<boolean> {
+    const limit = new AbortController();
+    const timer = this.environment.after(REQUEST_MS, () => limit.abort());
+    try {
+      const answer = await this.environment.fetch(`${this.site.deskUrl}/widget/v1/alive`, {
+        credentials: "omit",
+        cache: "no-store",
+        signal: limit.signal,
+      });
+      return answer.ok;
+    } catch {
+      return false;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** The desk's answer; null when there was none that this page may read. */
+  private async tried(identity: string | null): Promise<Response | null> {
     const limit = new AbortController();
     const timer = this.environment.after(REQUEST_MS, () => limit.abort());
     const resume = this.store.getText(RESUME);
@@ -131,7 +162,8 @@ export class Session {
         }),
       });
     } catch {
-      throw new SessionUnavailable(); // fetch rejects only when no answer came
+      if (limit.signal.aborted) throw new SessionUnavailable();
+      return null;
     } finally {
       timer.cancel();
     }
