@@ -6,11 +6,12 @@ the text, so that no administrator's pattern can hang the desk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 import re2
 
@@ -26,12 +27,23 @@ _PATTERN_BYTES = 1 << 20
 _HAN_FIRST, _HAN_LAST = "\u3400", "\u9fff"
 
 
+class LabelFound(NamedTuple):
+    """What a message was labelled with by one set, and how probable it is."""
+
+    label: str
+    probability: float
+
+
+NO_LABELS: Final[Mapping[str, LabelFound]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A fixed reply or action. The conditions that are given must all hold.
 
     ``language`` "" is any. ``keywords_any`` needs one of them, ``keywords_all`` all of them,
     ``pattern`` (RE2, any case) is searched. Smaller ``priority`` wins, then smaller ``id``.
+    ``label`` of ``label_set`` must be what the message was labelled with, at least so probably.
     ``reply`` is a template, rendered by the caller.
     """
 
@@ -43,6 +55,9 @@ class Rule:
     keywords_any: tuple[str, ...] = ()
     keywords_all: tuple[str, ...] = ()
     pattern: str = ""
+    label_set: str = ""
+    label: str = ""
+    label_probability: float = 0.0
     reply: str = ""
     action: Action = "reply"
 
@@ -57,6 +72,7 @@ class RuleOutcome(StrEnum):
     NONE_OF_ANY = "none_of_any"
     SOME_OF_ALL_MISSING = "some_of_all_missing"
     PATTERN_ABSENT = "pattern_absent"
+    OTHER_LABEL = "other_label"
     UNUSABLE = "unusable"  # its pattern does not compile
 
 
@@ -92,8 +108,31 @@ class RuleSet:
         """Put rules in order of priority, then id."""
         return cls(tuple(sorted(rules, key=lambda rule: (rule.priority, rule.id))))
 
-    def decide(self, text: str, language: str, trigger: Trigger) -> RuleDecision:
+    def label_sets_asked(self, text: str, language: str) -> tuple[str, ...]:
+        """The label sets that decide which rule before the model answers ``text``.
+
+        Only rules count whose other conditions hold, and that no sure rule comes before: labels
+        take time, and a customer is waiting.
+        """
+        asked: dict[str, None] = {}
+        for verdict in self.decide(text, language, "before").trace:
+            if verdict.outcome is RuleOutcome.FIRED:
+                break
+            if verdict.outcome is RuleOutcome.OTHER_LABEL:
+                asked[verdict.rule.label_set] = None
+        return tuple(asked)
+
+    def decide(
+        self,
+        text: str,
+        language: str,
+        trigger: Trigger,
+        labels: Mapping[str, LabelFound] = NO_LABELS,
+    ) -> RuleDecision:
         """Find the first rule that matches ``text``.
+
+        ``labels`` are what the message was labelled with, by label set; a rule that asks for the
+        label of a set that is not among them does not fire.
 
         A rule whose pattern does not compile never fires and never stops the others: it was
         stored by a path that checks nothing, and a customer is waiting.
@@ -102,7 +141,7 @@ class RuleSet:
         fired: Rule | None = None
         trace: list[RuleVerdict] = []
         for rule in self.rules:
-            verdict = _judge(rule, message, language, trigger)
+            verdict = _judge(rule, message, language, trigger, labels)
             if verdict.outcome is RuleOutcome.FIRED:
                 if fired is None:
                     fired = rule
@@ -121,7 +160,11 @@ def rule_check(rule: Rule) -> None:
     """
     if rule.pattern:
         pattern_compile(rule.pattern)
-    conditions = (*rule.keywords_any, *rule.keywords_all, rule.pattern)
+    if bool(rule.label_set) != bool(rule.label):
+        raise RuleError(gettext_noop("A rule needs both a label set and a label, or neither."))
+    if rule.label_set and rule.trigger != "before":
+        raise RuleError(gettext_noop("A rule that asks for a label stands before the model."))
+    conditions = (*rule.keywords_any, *rule.keywords_all, rule.pattern, rule.label)
     if rule.trigger == "before" and not any(text_normalise(word) for word in conditions):
         raise RuleError(
             gettext_noop(
@@ -190,7 +233,13 @@ def _occurs(words: Sequence[str], text: Sequence[str]) -> bool:
     return any(text[at : at + length] == words for at in range(len(text) - length + 1))
 
 
-def _judge(rule: Rule, message: _Message, language: str, trigger: Trigger) -> RuleVerdict:
+def _judge(
+    rule: Rule,
+    message: _Message,
+    language: str,
+    trigger: Trigger,
+    labels: Mapping[str, LabelFound],
+) -> RuleVerdict:
     if rule.trigger != trigger:
         return RuleVerdict(rule, RuleOutcome.OTHER_TRIGGER)
     if rule.language and rule.language != language:
@@ -214,4 +263,14 @@ def _judge(rule: Rule, message: _Message, language: str, trigger: Trigger) -> Ru
         if found is None:
             return RuleVerdict(rule, RuleOutcome.PATTERN_ABSENT, tuple(matched), (rule.pattern,))
         matched.append(found)
+    if rule.label_set:
+        got = labels.get(rule.label_set)
+        if got is None or got.label != rule.label or got.probability < rule.label_probability:
+            return RuleVerdict(
+                rule,
+                RuleOutcome.OTHER_LABEL,
+                tuple(matched),
+                (f"{rule.label_set}: {rule.label} ≥ {rule.label_probability:.2f}",),
+            )
+        matched.append(f"{rule.label_set}: {got.label} {got.probability:.2f}")
     return RuleVerdict(rule, RuleOutcome.FIRED, tuple(matched))
