@@ -25,6 +25,8 @@ SENDS_MOST = 10
 SENDS_SECONDS = 10.0
 FRAMES_MOST = 20
 FRAMES_SECONDS = 1.0
+TYPING_SECONDS = 2.0
+"""More signs of typing than one in so many seconds are left out."""
 SESSIONS_MOST = 30
 SESSIONS_SECONDS = 60.0
 SOCKETS_MOST = 5000
@@ -51,6 +53,7 @@ class Desk:
         self.switchboard.work_wake = self.runner.wake
         self.sends = SlidingWindow(SENDS_MOST, SENDS_SECONDS, clock=time.monotonic)
         self.frames = SlidingWindow(FRAMES_MOST, FRAMES_SECONDS, clock=time.monotonic)
+        self.typing = SlidingWindow(1, TYPING_SECONDS, clock=time.monotonic)
         self.sessions = SlidingWindow(SESSIONS_MOST, SESSIONS_SECONDS, clock=time.monotonic)
         self.sockets = 0
         self.draining = False

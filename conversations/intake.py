@@ -10,10 +10,21 @@ from django.conf import settings
 
 from conversations.customer_text import customer_text_clean
 from conversations.errors import BadFrame, ConversationError, RateLimited
-from conversations.frames import Cancel, Frame, Hello, Ping, Rate, RequestHuman, Send
+from conversations.frames import (
+    Cancel,
+    Frame,
+    Hello,
+    Ping,
+    Rate,
+    RequestHuman,
+    Seen,
+    Send,
+    Typing,
+)
 from conversations.lanes import WRITES
 from conversations.services.handoff import human_request
 from conversations.services.messages import Receipt, message_receive
+from conversations.services.presence import seen_note, typing_note
 from conversations.services.ratings import answer_rate
 from conversations.services.turns import turn_cancel
 from conversations.tokens import Session
@@ -62,6 +73,11 @@ async def frame_take(frame: Frame, *, session: Session, desk: Desk) -> dict[str,
                 comment=frame.comment,
             )
             return {"type": "rated", "reply_seq": frame.reply_seq}
+        case Typing():
+            if not desk.typing.wait_of(session.conversation_id):
+                await WRITES.run(typing_note, conversation_id=session.conversation_id)
+        case Seen():
+            await WRITES.run(seen_note, conversation_id=session.conversation_id, seq=frame.seq)
         case Ping():
             return {"type": "pong", "n": frame.n}
     return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from conversations.enums import Outcome, Role, TurnState
@@ -19,6 +20,8 @@ from knowledge.models import Site
 
 ITEMS_PAGE = 200
 """Most items that a resume replays; an older gap is announced and read over HTTP."""
+TYPING_SHOWN = timedelta(seconds=6)
+"""How long after the last sign of it somebody counts as typing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ class ConversationState:
     mode: str
     head_seq: int
     is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPresence:
+    """Whether the customer is typing, and the newest item that they have seen (0: none)."""
+
+    is_typing: bool
+    seen_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,24 @@ def conversation_state(*, conversation_id: UUID) -> ConversationState:
     if row is None:
         raise NotFound
     return ConversationState(*row)
+
+
+def customer_presence(*, conversation_id: UUID) -> CustomerPresence:
+    """What a console shows of the customer, by the database's clock.
+
+    Raises:
+        NotFound
+    """
+    since = Now() - TYPING_SHOWN
+    row = (
+        Conversation.objects.filter(pk=conversation_id)
+        .annotate(is_typing=Q(typing_at__isnull=False, typing_at__gt=since))
+        .values_list("is_typing", "seen_seq")
+        .first()
+    )
+    if row is None:
+        raise NotFound
+    return CustomerPresence(*row)
 
 
 def conversation_heads(*, conversation_ids: Iterable[UUID]) -> dict[UUID, tuple[int, str]]:

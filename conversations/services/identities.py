@@ -1,9 +1,10 @@
 """Signed identities: the shop says who its logged-in customer is.
 
-A JWT with HS256, signed with the site's identity secret. ``kid`` is ``current`` or ``previous``, so
-that the secret can be changed without a gap; ``aud`` is the site key; ``sub`` is the shop's own id
-of the customer; ``name`` and ``region`` may be given. The algorithm is pinned: whatever the token's
-header claims, nothing but HS256 is tried.
+A JWT, signed with the site's identity key. ``kid`` is ``current`` or ``previous``, so that the key
+can be changed without a gap; ``aud`` is the site key; ``sub`` is the shop's own id of the customer;
+``name`` and ``region`` may be given. The kind of key pins the algorithm: a shared secret takes
+HS256, a public key ES256, whatever the token's header claims. A token with a ``jti`` works in the
+browser that used it first and nowhere else (``services/sessions.py``).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import jwt
 
 from conversations.errors import Forbidden
 from knowledge.models import Site
+from knowledge.models.sites import identity_key_is_public
 
 LIFE_MOST = timedelta(hours=1)
 """A token must expire within this time: a leaked one is soon worth nothing."""
 _LEEWAY = timedelta(seconds=30)
-_ALGORITHM = "HS256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Identity:
     external_id: str
     name: str
     region: str
+    expires_at: datetime
+    jti: str = ""
 
 
 def identity_verify(*, site: Site, token: str) -> Identity:
@@ -39,32 +42,33 @@ def identity_verify(*, site: Site, token: str) -> Identity:
     """
     try:
         header = jwt.get_unverified_header(token)
-        secret = _secret_of(site, header.get("kid"))
+        key = _key_of(site, header.get("kid"))
         claims = jwt.decode(
             token,
-            secret,
-            algorithms=[_ALGORITHM],
+            key,
+            algorithms=["ES256" if identity_key_is_public(key) else "HS256"],
             audience=site.key,
             leeway=_LEEWAY,
             options={"require": ["exp", "aud", "sub"]},
         )
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
         raise Forbidden from error
-    if datetime.fromtimestamp(claims["exp"], UTC) > datetime.now(UTC) + LIFE_MOST + _LEEWAY:
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    if expires_at > datetime.now(UTC) + LIFE_MOST + _LEEWAY:
         raise Forbidden
-    external_id = claims["sub"]
+    external_id, jti = claims["sub"], claims.get("jti", "")
     name, region = claims.get("name", ""), claims.get("region", "")
-    for value, most in ((external_id, 120), (name, 120), (region, 80)):
+    for value, most in ((external_id, 120), (name, 120), (region, 80), (jti, 120)):
         if not isinstance(value, str) or len(value) > most or not value.isprintable():
             raise Forbidden
     if not external_id:
         raise Forbidden
-    return Identity(external_id=external_id, name=name, region=region)
+    return Identity(external_id, name, region, expires_at + _LEEWAY, jti)
 
 
-def _secret_of(site: Site, kid: object) -> str:
-    secrets = {"current": site.identity_secret, "previous": site.identity_secret_previous}
-    secret = secrets.get(kid, "") if isinstance(kid, str) else ""
-    if not secret:
+def _key_of(site: Site, kid: object) -> str:
+    keys = {"current": site.identity_secret, "previous": site.identity_secret_previous}
+    key = keys.get(kid, "") if isinstance(kid, str) else ""
+    if not key:
         raise Forbidden
-    return secret
+    return key.strip()

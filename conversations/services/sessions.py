@@ -14,7 +14,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from conversations.enums import Mode
-from conversations.models import Conversation, ResumeToken, Visitor
+from conversations.errors import Forbidden
+from conversations.models import Conversation, IdentityUse, ResumeToken, Visitor
 from conversations.services.identities import Identity
 from knowledge.models import Site
 
@@ -47,6 +48,9 @@ def session_open(
 
     A signed identity outranks the resume token, so nobody sees a customer's old conversations
     without one. ``region`` is the widget's attribute; it never replaces a signed region.
+
+    Raises:
+        Forbidden: the identity's token was used in another browser before.
     """
     with transaction.atomic():
         visitor = _visitor_find(
@@ -82,10 +86,33 @@ def _visitor_find(
     resumed = _token_use(site=site, origin=origin, resume_token=resume_token)
     if identity is not None:
         known, _ = Visitor.objects.get_or_create(site=site, external_id=identity.external_id)
+        if identity.jti:
+            _identity_use(site=site, visitor=known, identity=identity, resumed=resumed)
         return known
     if resumed is not None and not resumed.external_id:
         return resumed
     return Visitor.objects.create(site=site)
+
+
+def _identity_use(
+    *, site: Site, visitor: Visitor, identity: Identity, resumed: Visitor | None
+) -> None:
+    """Note that a token was used; later only the browser that did so may use it again.
+
+    That browser shows the resume token which it got then: it opens a session again whenever the
+    last one ends, with the same token as long as that is good.
+
+    Raises:
+        Forbidden: somebody else has used it.
+    """
+    IdentityUse.objects.filter(expires_at__lte=Now()).delete()
+    _, is_first = IdentityUse.objects.get_or_create(
+        site=site,
+        jti_hash=_hash(identity.jti),
+        defaults={"visitor": visitor, "expires_at": identity.expires_at},
+    )
+    if not is_first and resumed != visitor:
+        raise Forbidden
 
 
 def _token_use(*, site: Site, origin: str, resume_token: str) -> Visitor | None:

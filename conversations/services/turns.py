@@ -8,9 +8,11 @@ compared with the database's clock alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.conf import settings
@@ -187,6 +189,21 @@ def turn_lease_renew(*, turn_id: int, fence: int) -> bool:
         lease_until=_lease_end()
     )
     return renewed == 1
+
+
+def turn_leases_renew(*, fences: Mapping[int, int]) -> set[int]:
+    """Renew the leases of several turns in one transaction; ``fences`` by the turns' ids.
+
+    Returns:
+        The turns that are not ours any more.
+    """
+    if not fences:
+        return set()
+    each_ours = (Q(pk=turn_id, fence=fence) for turn_id, fence in fences.items())
+    ours = Turn.objects.filter(reduce(or_, each_ours), state=TurnState.RUNNING)
+    if ours.update(lease_until=_lease_end()) == len(fences):
+        return set()
+    return set(fences) - set(ours.values_list("pk", flat=True))
 
 
 def turn_release(*, turn_id: int, fence: int) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import secrets
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +15,33 @@ from knowledge.models.languages import Language
 
 def _site_key() -> str:
     return secrets.token_urlsafe(16)
+
+
+IDENTITY_SECRET_LEAST = 32
+"""Characters of a secret for HS256: RFC 7518 asks for a key as long as the hash."""
+
+
+def identity_key_check(value: str) -> None:
+    """Refuse what can sign or check no identity token."""
+    if identity_key_is_public(value):
+        try:
+            key = load_pem_public_key(value.strip().encode())
+        except ValueError as error:
+            raise ValidationError(_("This is not a public key in PEM.")) from error
+        if not (isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)):
+            raise ValidationError(_("The public key must be one of the curve P-256."))
+    elif "-----" in value:
+        raise ValidationError(_("Give the public key of the pair; the private one stays with you."))
+    elif len(value) < IDENTITY_SECRET_LEAST:
+        raise ValidationError(
+            _("A secret needs %(least)d characters or more."),
+            params={"least": IDENTITY_SECRET_LEAST},
+        )
+
+
+def identity_key_is_public(value: str) -> bool:
+    """Whether a site's identity key is a public key (ES256) and no shared secret (HS256)."""
+    return value.lstrip().startswith("-----BEGIN PUBLIC KEY-----")
 
 
 class Site(models.Model):
@@ -42,19 +72,22 @@ class Site(models.Model):
         blank=True,
         help_text=_("Used as the customer's region when nothing better is known."),
     )
-    identity_secret = models.CharField(
-        _("identity secret"),
-        max_length=128,
+    identity_secret = models.TextField(
+        _("identity key"),
+        max_length=2000,
         blank=True,
+        validators=[identity_key_check],
         help_text=_(
-            "Signs the identity tokens (HS256) of customers who are logged in to the shop."
+            "Proves who is logged in to the shop: a secret of 32 characters or more that signs "
+            "identity tokens (HS256), or the public key of a P-256 pair in PEM (ES256)."
         ),
     )
-    identity_secret_previous = models.CharField(
-        _("previous identity secret"),
-        max_length=128,
+    identity_secret_previous = models.TextField(
+        _("previous identity key"),
+        max_length=2000,
         blank=True,
-        help_text=_("Still accepted, so that the secret can be changed without a gap."),
+        validators=[identity_key_check],
+        help_text=_("Still accepted, so that the key can be changed without a gap."),
     )
     welcome_zh = models.CharField(_("welcome text (Chinese)"), max_length=300, blank=True)
     welcome_en = models.CharField(_("welcome text (English)"), max_length=300, blank=True)

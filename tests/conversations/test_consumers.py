@@ -14,7 +14,7 @@ from channels.testing import WebsocketCommunicator
 from conversations.consumers import SupportConsumer
 from conversations.desk import Desk
 from conversations.engines import Engines, ladder_make
-from conversations.enums import Outcome, Role
+from conversations.enums import Mode, Outcome, Role
 from conversations.lanes import WRITES
 from conversations.models import Conversation, Message, Rating
 from conversations.selectors import ITEMS_PAGE
@@ -385,3 +385,30 @@ async def test_what_a_person_writes_arrives_at_once(socket: Socket, alice: Custo
     item = await socket.until(lambda frame: frame["type"] == "item")
 
     assert (item["role"], item["text"]) == ("operator", "我是小王")
+
+
+async def test_typing_to_a_person_and_what_was_seen_are_kept(
+    socket: Socket, alice: Customer
+) -> None:
+    await Conversation.objects.filter(pk=alice.conversation.pk).aupdate(mode=Mode.HUMAN)
+    await socket.hello()
+    await socket.ask(QUESTION)
+
+    await socket.send(type="typing")
+    await socket.send(type="typing")  # too soon: left out, and no error
+    await socket.send(type="seen", seq=1)
+    await socket.send(type="ping", n=1)
+    await socket.until(lambda frame: frame["type"] == "pong")
+
+    kept = await Conversation.objects.aget(pk=alice.conversation.pk)
+    assert kept.typing_at is not None
+    assert kept.seen_seq == 1
+    assert not [frame for frame in socket.frames if frame["type"] == "error"]
+
+
+async def test_nobody_sees_what_is_not_there(socket: Socket) -> None:
+    await socket.hello()
+
+    await socket.send(type="seen", seq=7)
+
+    assert await socket.code_of_error() == "bad_frame"

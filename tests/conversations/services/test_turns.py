@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from conversations.errors import NotFound
 from conversations.models import Conversation, Message, PassageUse, Provenance, Turn
 from conversations.selectors import turn_facts, turns_overdue
 from conversations.services.handoff import conversation_take
+from conversations.services.messages import Receipt, message_receive
 from conversations.services.turns import (
     PassageRecord,
     ProvenanceRecord,
@@ -22,6 +24,7 @@ from conversations.services.turns import (
     turn_expire,
     turn_finish,
     turn_lease_renew,
+    turn_leases_renew,
     turn_release,
 )
 from knowledge.models import Entry
@@ -66,6 +69,79 @@ def test_the_turns_of_a_conversation_run_one_after_another(alice: Customer) -> N
     claimed = turn_claim()
     assert claimed is not None
     assert claimed.id == second.turn_id
+
+
+def received(customer: Customer, text: str = "你好") -> Receipt:
+    """A message whose turn the receiver would run itself."""
+    return message_receive(
+        conversation_id=customer.conversation.pk,
+        client_message_id=uuid.uuid4(),
+        text=text,
+        claim=True,
+    )
+
+
+def test_who_accepts_a_message_may_run_its_turn_at_once(alice: Customer) -> None:
+    claimed = received(alice).claimed
+
+    assert claimed is not None
+    assert (claimed.fence, claimed.attempts) == (1, 1)
+    assert turn_claim() is None
+    assert turn_finish(turn_id=claimed.id, fence=claimed.fence, reply=reply()) is not None
+    assert violations() == []
+
+
+def test_a_message_behind_a_running_turn_waits_and_the_next_one_takes_it_along(
+    alice: Customer,
+) -> None:
+    running, waiting, newest = (received(alice) for _ in range(3))
+
+    assert running.claimed is not None
+    assert waiting.claimed is None
+    assert newest.claimed is None
+    outcomes = Message.objects.filter(reply_to__seq=waiting.seq).values_list("outcome", flat=True)
+    assert list(outcomes) == [Outcome.MERGED]
+
+    turn_finish(turn_id=running.claimed.id, fence=running.claimed.fence, reply=reply())
+    claimed = turn_claim()
+    assert claimed is not None
+    assert claimed.id == newest.turn_id
+
+
+def test_a_message_that_takes_waiting_ones_along_is_run_by_its_receiver(alice: Customer) -> None:
+    alice.send("你好")
+
+    claimed = received(alice).claimed
+
+    assert claimed is not None
+    assert len(turn_facts(turn_id=claimed.id).texts) == 2
+
+
+def test_a_receiver_that_dies_leaves_the_turn_to_another(alice: Customer) -> None:
+    dead = received(alice).claimed
+    assert dead is not None
+    lease_run_out(dead.id)
+
+    taken = turn_claim()
+
+    assert taken is not None
+    assert (taken.id, taken.fence, taken.attempts) == (dead.id, 2, 2)
+
+
+def test_leases_are_renewed_together_and_lost_ones_are_told(
+    alice: Customer, charlie: Customer
+) -> None:
+    kept, lost = received(alice).claimed, received(charlie).claimed
+    assert kept is not None
+    assert lost is not None
+    lease_run_out(kept.id)
+    turn_finish(turn_id=lost.id, fence=lost.fence, reply=reply())
+
+    gone = turn_leases_renew(fences={kept.id: kept.fence, lost.id: lost.fence})
+
+    assert gone == {lost.id}
+    assert turn_claim() is None, "the kept one has its lease again"
+    assert turn_leases_renew(fences={}) == set()
 
 
 def test_conversations_do_not_wait_for_each_other(alice: Customer, charlie: Customer) -> None:
