@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.manifest import ModelKind
 
 CATALOG_FILE: Final = Path(__file__).resolve().parent.parent / "catalog.toml"
@@ -116,8 +116,12 @@ class Catalog(Mapping[str, ModelCard]):
             return self._cards[name]
         except KeyError:
             raise WeightsError(
-                f"There is no model {name!r}; known are {', '.join(self._cards)}, and a path to a "
-                "GGUF file or to a directory with a model."
+                gettext_noop(
+                    "There is no model %(name)r; known are %(names)s, and a path to a GGUF "
+                    "file or to a directory with a model."
+                ),
+                name=name,
+                names=", ".join(self._cards),
             ) from None
 
 
@@ -132,9 +136,15 @@ def catalog_load(path: Path = CATALOG_FILE) -> Catalog:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return Catalog(tuple(_card(entry) for entry in content["models"]))
     except OSError as error:
-        raise WeightsError(f"The catalog {path} cannot be read: {error.strerror}.") from error
+        raise WeightsError(
+            gettext_noop("The catalog %(path)s cannot be read: %(strerror)s."),
+            path=path,
+            strerror=error.strerror,
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"The catalog {path} is wrong: {error}.") from error
+        raise WeightsError(
+            gettext_noop("The catalog %(path)s is wrong: %(error)s."), path=path, error=error
+        ) from error
 
 
 def _card(entry: dict[str, Any]) -> ModelCard:

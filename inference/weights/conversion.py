@@ -68,14 +68,17 @@ def weights_convert(source: Path, target: Path, *, int8: bool = True) -> Convert
         with source.open("rb") as file:
             magic = file.read(4)
     except FileNotFoundError as error:
-        raise WeightsError(f"{source} does not exist.") from error
+        raise WeightsError(gettext_noop("%(source)s does not exist."), source=source) from error
     if magic == MAGIC:
         return _gguf_convert(source, target, int8=int8)
     if magic == b"E5S1":
         return _e5_convert(source, target, int8=int8)
     raise WeightsError(
-        f"{source.name} is no weights file that can be converted (GGUF, or a directory with "
-        "config.json and safetensors)."
+        gettext_noop(
+            "%(name)s is no weights file that can be converted (GGUF, or a directory "
+            "with config.json and safetensors)."
+        ),
+        name=source.name,
     )
 
 
@@ -121,7 +124,11 @@ def _token(file: GGUFFile, key: str, tokens: list[str] | Any, default: str) -> i
     try:
         return int(tokens.index(default))
     except ValueError:
-        raise WeightsError(f"{file.path.name} is not usable: its header lacks {key}.") from None
+        raise WeightsError(
+            gettext_noop("%(name)s is not usable: its header lacks %(key)s."),
+            name=file.path.name,
+            key=key,
+        ) from None
 
 
 def _e5_convert(source: Path, target: Path, *, int8: bool) -> Converted:
@@ -169,10 +176,19 @@ def _checkpoint_convert(source: Path, target: Path, *, int8: bool) -> Converted:
         if architecture in ("bert", "xlm-roberta"):
             return _encoder_checkpoint_convert(source, config, target, int8=int8)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise WeightsError(f"{source / 'config.json'} is not usable: {error!r}.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s is not usable: %(error)r."),
+            file=source / "config.json",
+            error=error,
+        ) from error
     raise WeightsError(
-        f"{source.name} holds a model of the architecture {architecture!r}; qwen2, qwen3, bert and "
-        "xlm-roberta can be converted, others with CTranslate2's ct2-transformers-converter."
+        gettext_noop(
+            "%(name)s holds a model of the architecture %(architecture)r; qwen2, "
+            "qwen3, bert and xlm-roberta can be converted, others with CTranslate2's "
+            "ct2-transformers-converter."
+        ),
+        name=source.name,
+        architecture=architecture,
     )
 
 
@@ -185,8 +201,12 @@ def _decoder_checkpoint_convert(
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind != "default" or config.get("use_sliding_window"):
         raise WeightsError(
-            f"{source.name} uses {'sliding windows' if kind == 'default' else kind + ' RoPE'}, "
-            "which the converter does not know; use a Qwen model without it."
+            gettext_noop(
+                "%(name)s uses %(what)s, which the converter does not know; use a Qwen "
+                "model without it."
+            ),
+            name=source.name,
+            what="sliding windows" if kind == "default" else kind + " RoPE",
         )
     shape = DecoderShape(
         architecture=config["model_type"],
@@ -208,7 +228,10 @@ def _decoder_checkpoint_convert(
     ends = (_json_read(generation) if generation.exists() else config).get("eos_token_id")
     eos_ids = tuple(int(i) for i in (ends if isinstance(ends, list) else [ends]) if i is not None)
     if not eos_ids:
-        raise WeightsError(f"{source} names no token that ends an answer (eos_token_id).")
+        raise WeightsError(
+            gettext_noop("%(source)s names no token that ends an answer (eos_token_id)."),
+            source=source,
+        )
     template = settings.get("chat_template")
     if (source / "chat_template.jinja").exists():
         template = (source / "chat_template.jinja").read_text(encoding="utf-8")
@@ -245,9 +268,16 @@ def _encoder_checkpoint_convert(
             name=source.name,
         )
     if config.get("position_embedding_type", "absolute") != "absolute":
-        raise WeightsError(f"{source.name} has relative positions, which cannot be converted.")
+        raise WeightsError(
+            gettext_noop("%(name)s has relative positions, which cannot be converted."),
+            name=source.name,
+        )
     if config.get("hidden_act", "gelu") != "gelu":
-        raise WeightsError(f"{source.name} uses {config['hidden_act']}, which cannot be converted.")
+        raise WeightsError(
+            gettext_noop("%(name)s uses %(value)s, which cannot be converted."),
+            name=source.name,
+            value=config["hidden_act"],
+        )
     # XLM-RoBERTa counts positions from its padding index plus one.
     roberta = config["model_type"] == "xlm-roberta"
     first = int(config.get("pad_token_id", 1)) + 1 if roberta else 0
@@ -293,17 +323,22 @@ def _tokenizer_read(source: Path, size: int) -> tuple[Tokenizer, list[str]]:
     """The tokenizer and the token of every id below ``size``; unused ids get a name of their own."""
     file = source / "tokenizer.json"
     if not file.exists():
-        raise WeightsError(f"{source} holds no tokenizer.json.")
+        raise WeightsError(gettext_noop("%(source)s holds no tokenizer.json."), source=source)
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises no narrower type
-        raise WeightsError(f"{file} is damaged.") from error
+        raise WeightsError(gettext_noop("%(file)s is damaged."), file=file) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokens = [f"<extra_id_{index}>" for index in range(size)]
     for token, index in tokenizer.get_vocab(with_added_tokens=True).items():
         if index >= size:
-            raise WeightsError(f"{file} knows more tokens than the model ({index} of {size}).")
+            raise WeightsError(
+                gettext_noop("%(file)s knows more tokens than the model (%(index)s of %(size)s)."),
+                file=file,
+                index=index,
+                size=size,
+            )
         tokens[index] = token
     return tokenizer, tokens
 
@@ -312,11 +347,17 @@ def _json_read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise WeightsError(f"{file.parent} holds no {file.name}, so it is no model.") from error
+        raise WeightsError(
+            gettext_noop("%(parent)s holds no %(name)s, so it is no model."),
+            parent=file.parent,
+            name=file.name,
+        ) from error
     except ValueError as error:
-        raise WeightsError(f"{file} is damaged: it is not JSON.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s is damaged: it is not JSON."), file=file
+        ) from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{file} is damaged.")
+        raise WeightsError(gettext_noop("%(file)s is damaged."), file=file)
     return content
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from ctranslate2.specs import common_spec, transformer_spec
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.tensors import Tensor, TensorFile, VariableMaker, tensor_checked
 
 DecoderArchitecture = Literal["qwen2", "qwen3"]
@@ -116,8 +116,10 @@ def _embeddings_fill(
         output, tied = embeddings, True
     else:
         raise WeightsError(
-            "The weights are not usable: the output matrix (lm_head.weight) is missing "
-            "and the configuration does not tie it to the embeddings."
+            gettext_noop(
+                "The weights are not usable: the output matrix (lm_head.weight) is "
+                "missing and the configuration does not tie it to the embeddings."
+            )
         )
     make.matrix(decoder.embeddings, embeddings)
     if tied:

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 import httpx2
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.manifest import file_sha256
 from inference.weights.progress import Progress, TransferProgress, size_text
 
@@ -90,8 +90,12 @@ def disk_check(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path).free
     if free < needed:
         raise WeightsError(
-            f"The disk of {path} is too full: {size_text(needed)} are needed, "
-            f"{size_text(free)} are free."
+            gettext_noop(
+                "The disk of %(path)s is too full: %(needed)s are needed, %(room)s are free."
+            ),
+            path=path,
+            needed=size_text(needed),
+            room=size_text(free),
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.encoder import EncoderShape
 from inference.weights.tensors import Floats, Tensor
 
@@ -63,14 +63,20 @@ class E5File:
         try:
             self._data = np.memmap(path, np.uint8, "r")
         except (OSError, ValueError) as error:
-            raise WeightsError(f"{path} cannot be read: {error}.") from error
+            raise WeightsError(
+                gettext_noop("%(path)s cannot be read: %(error)s."), path=path, error=error
+            ) from error
         if self._data[:4].tobytes() != b"E5S1":
-            raise WeightsError(f"{path.name} is not an E5S1 file.")
+            raise WeightsError(gettext_noop("%(name)s is not an E5S1 file."), name=path.name)
         self._position = 8
         try:
             self._header_read()
         except (struct.error, UnicodeDecodeError) as error:
-            raise WeightsError(f"{path.name} is cut off or damaged: {error}.") from error
+            raise WeightsError(
+                gettext_noop("%(name)s is cut off or damaged: %(error)s."),
+                name=path.name,
+                error=error,
+            ) from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -78,7 +84,11 @@ class E5File:
     def tensor(self, name: str) -> Tensor:
         info = self._tensors.get(name)
         if info is None:
-            raise WeightsError(f"{self.path.name} is not usable: it has no tensor {name}.")
+            raise WeightsError(
+                gettext_noop("%(name)s is not usable: it has no tensor %(tensor)s."),
+                name=self.path.name,
+                tensor=name,
+            )
         columns = info.shape[1] if len(info.shape) > 1 else 1
 
         def read(start: int, stop: int) -> Floats:
@@ -105,7 +115,7 @@ class E5File:
     def _take(self, size: int) -> bytes:
         data = self._data[self._position : self._position + size].tobytes()
         if len(data) != size:
-            raise WeightsError(f"{self.path.name} is cut off.")
+            raise WeightsError(gettext_noop("%(name)s is cut off."), name=self.path.name)
         self._position += size
         return data
 
@@ -113,7 +123,12 @@ class E5File:
         hidden, layers, heads, inner, vocabulary, positions, _types = self._integers("7i")
         epsilon, block = self._unpack("fi")
         if block != _BLOCK:
-            raise WeightsError(f"{self.path.name} has blocks of {block!r} values, not {_BLOCK}.")
+            raise WeightsError(
+                gettext_noop("%(name)s has blocks of %(block)r values, not %(_BLOCK)s."),
+                name=self.path.name,
+                block=block,
+                _BLOCK=_BLOCK,
+            )
         self.shape = EncoderShape(
             layers=layers,
             hidden_size=hidden,
@@ -153,7 +168,11 @@ class E5File:
         name = self._take(length).decode("ascii")
         kind, count, offset, size = self._integers("BIQQ")
         if kind not in (_FLOAT32, _Q4_0) or offset + size > len(self._data):
-            raise WeightsError(f"{self.path.name} is cut off or damaged at tensor {name}.")
+            raise WeightsError(
+                gettext_noop("%(name)s is cut off or damaged at tensor %(tensor)s."),
+                name=self.path.name,
+                tensor=name,
+            )
         values = size // 4 if kind == _FLOAT32 else size // _BLOCK_BYTES * _BLOCK
         width = widths.get(name)
         shape = (count,) if width is None else (values // width, width)

@@ -18,7 +18,7 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.decoder import DecoderArchitecture, DecoderShape
 from inference.weights.tensors import Floats, Tensor
 
@@ -91,14 +91,24 @@ class GGUFFile:
             with path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:  # an empty file cannot be mapped
-            raise WeightsError(f"{path.name} is empty, not a GGUF file.") from error
+            raise WeightsError(
+                gettext_noop("%(name)s is empty, not a GGUF file."), name=path.name
+            ) from error
         except OSError as error:
-            raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+            raise WeightsError(
+                gettext_noop("%(path)s cannot be read: %(strerror)s."),
+                path=path,
+                strerror=error.strerror,
+            ) from error
         try:
             self._position = 0
             self._header_read()
         except (struct.error, UnicodeDecodeError, OverflowError) as error:
-            raise WeightsError(f"{path.name} is cut off or damaged: {error}.") from error
+            raise WeightsError(
+                gettext_noop("%(name)s is cut off or damaged: %(error)s."),
+                name=path.name,
+                error=error,
+            ) from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -110,7 +120,11 @@ class GGUFFile:
     def tensor(self, name: str) -> Tensor:
         info = self._tensors.get(name)
         if info is None:
-            raise WeightsError(f"{self.path.name} is not usable: it has no tensor {name}.")
+            raise WeightsError(
+                gettext_noop("%(name)s is not usable: it has no tensor %(tensor)s."),
+                name=self.path.name,
+                tensor=name,
+            )
         rows = info.shape[0] if len(info.shape) > 1 else 1
         stride = info.size // rows
 
@@ -136,8 +150,12 @@ class GGUFFile:
             values = dequantize(raw, info.kind)
         except NotImplementedError as error:
             raise WeightsError(
-                f"{self.path.name} uses the quantisation {info.kind.name}, which cannot be read; "
-                "use a Q8_0, Q6_K, Q5_K_M, Q4_K_M or F16 file of the model."
+                gettext_noop(
+                    "%(name)s uses the quantisation %(quantisation)s, which cannot be read; use a "
+                    "Q8_0, Q6_K, Q5_K_M, Q4_K_M or F16 file of the model."
+                ),
+                name=self.path.name,
+                quantisation=info.kind.name,
             ) from error
         return np.asarray(values, np.float32).reshape(-1)
 
@@ -145,12 +163,16 @@ class GGUFFile:
 
     def _header_read(self) -> None:
         if self._map[:4] != MAGIC:
-            raise WeightsError(f"{self.path.name} is not a GGUF file.")
+            raise WeightsError(gettext_noop("%(name)s is not a GGUF file."), name=self.path.name)
         self._position = 4
         version = self._number(_U32)
         if version not in (2, 3):
             raise WeightsError(
-                f"{self.path.name} has GGUF version {version}; versions 2 and 3 can be read."
+                gettext_noop(
+                    "%(name)s has GGUF version %(version)s; versions 2 and 3 can be read."
+                ),
+                name=self.path.name,
+                version=version,
             )
         tensors, pairs = self._number(_U64), self._number(_U64)
         self.metadata: dict[str, object] = {}
@@ -160,7 +182,11 @@ class GGUFFile:
         infos = [self._tensor_info() for _ in range(tensors)]
         alignment = self.metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment <= 0:
-            raise WeightsError(f"{self.path.name} is damaged: alignment {alignment!r}.")
+            raise WeightsError(
+                gettext_noop("%(name)s is damaged: alignment %(alignment)r."),
+                name=self.path.name,
+                alignment=alignment,
+            )
         start = -(-self._position // alignment) * alignment
         self._tensors: dict[str, _TensorInfo] = {}
         for name, shape, kind, offset in infos:
@@ -175,16 +201,30 @@ class GGUFFile:
             quantisation = GGMLQuantizationType(kind)
         except ValueError as error:
             raise WeightsError(
-                f"{self.path.name}: tensor {name} has the unknown type {kind}."
+                gettext_noop("%(name)s: tensor %(tensor)s has the unknown type %(kind)s."),
+                name=self.path.name,
+                tensor=name,
+                kind=kind,
             ) from error
         block, block_bytes = GGML_QUANT_SIZES[quantisation]
         if shape[-1] % block:
-            raise WeightsError(f"{self.path.name} is damaged: tensor {name} has shape {shape}.")
+            raise WeightsError(
+                gettext_noop("%(name)s is damaged: tensor %(tensor)s has shape %(shape)s."),
+                name=self.path.name,
+                tensor=name,
+                shape=shape,
+            )
         size = int(np.prod(shape, dtype=object)) // block * block_bytes
         if offset + size > len(self._map):
             raise WeightsError(
-                f"{self.path.name} is cut off: tensor {name} ends at byte {offset + size}, "
-                f"the file at {len(self._map)}."
+                gettext_noop(
+                    "%(name)s is cut off: tensor %(tensor)s ends at byte %(end)s, the "
+                    "file at %(size)s."
+                ),
+                name=self.path.name,
+                tensor=name,
+                end=offset + size,
+                size=len(self._map),
             )
         return _TensorInfo(shape, quantisation, offset, size)
 
@@ -192,7 +232,12 @@ class GGUFFile:
         name = self._string()
         dimensions = self._number(_U32)
         if not 1 <= dimensions <= _MAX_DIMENSIONS:
-            raise WeightsError(f"{self.path.name} is damaged: {name} has {dimensions} dimensions.")
+            raise WeightsError(
+                gettext_noop("%(name)s is damaged: %(tensor)s has %(dimensions)s dimensions."),
+                name=self.path.name,
+                tensor=name,
+                dimensions=dimensions,
+            )
         shape = tuple(self._number(_U64) for _ in range(dimensions))
         return name, shape[::-1], self._number(_U32), self._number(_U64)
 
@@ -205,7 +250,11 @@ class GGUFFile:
         length = self._number(_U64)
         start = self._position
         if length > len(self._map) - start:
-            raise WeightsError(f"{self.path.name} is cut off or damaged: a text of {length} bytes.")
+            raise WeightsError(
+                gettext_noop("%(name)s is cut off or damaged: a text of %(length)s bytes."),
+                name=self.path.name,
+                length=length,
+            )
         self._position = start + length
         return self._map[start : self._position].decode("utf-8")
 
@@ -215,10 +264,18 @@ class GGUFFile:
         if kind == _ARRAY:
             element, length = self._number(_U32), self._number(_U64)
             if length > len(self._map) - self._position:
-                raise WeightsError(f"{self.path.name} is damaged: a list of {length} entries.")
+                raise WeightsError(
+                    gettext_noop("%(name)s is damaged: a list of %(length)s entries."),
+                    name=self.path.name,
+                    length=length,
+                )
             return [self._value(element) for _ in range(length)]
         if kind not in _SCALARS:
-            raise WeightsError(f"{self.path.name} is damaged: unknown value type {kind}.")
+            raise WeightsError(
+                gettext_noop("%(name)s is damaged: unknown value type %(kind)s."),
+                name=self.path.name,
+                kind=kind,
+            )
         (value,) = _SCALARS[kind].unpack_from(self._map, self._position)
         self._position += _SCALARS[kind].size
         return value
@@ -243,16 +300,24 @@ def gguf_decoder_shape(file: GGUFFile) -> DecoderShape:
     architecture = _text(file, "general.architecture")
     if architecture not in ("qwen2", "qwen3"):
         raise WeightsError(
-            f"{file.path.name} holds a model of the architecture {architecture!r}; GGUF files of "
-            "qwen2 (Qwen1.5, Qwen2, Qwen2.5) and qwen3 can be converted."
+            gettext_noop(
+                "%(name)s holds a model of the architecture %(architecture)r; GGUF files "
+                "of qwen2 (Qwen1.5, Qwen2, Qwen2.5) and qwen3 can be converted."
+            ),
+            name=file.path.name,
+            architecture=architecture,
         )
     name: DecoderArchitecture = "qwen2" if architecture == "qwen2" else "qwen3"
     if f"{name}.rope.scaling.type" in file.metadata:
         scaling = file.metadata[f"{name}.rope.scaling.type"]
         if scaling != "none":
             raise WeightsError(
-                f"{file.path.name} stretches its context by {scaling!r} RoPE scaling, which the "
-                "converter does not know; use a file of the model without it."
+                gettext_noop(
+                    "%(name)s stretches its context by %(scaling)r RoPE scaling, which the "
+                    "converter does not know; use a file of the model without it."
+                ),
+                name=file.path.name,
+                scaling=scaling,
             )
     hidden = _number(file, f"{name}.embedding_length")
     heads = _number(file, f"{name}.attention.head_count")
@@ -275,19 +340,31 @@ def gguf_decoder_shape(file: GGUFFile) -> DecoderShape:
 def _text(file: GGUFFile, key: str) -> str:
     value = file.metadata.get(key)
     if not isinstance(value, str):
-        raise WeightsError(f"{file.path.name} is not usable: its header lacks {key}.")
+        raise WeightsError(
+            gettext_noop("%(name)s is not usable: its header lacks %(key)s."),
+            name=file.path.name,
+            key=key,
+        )
     return value
 
 
 def _number(file: GGUFFile, key: str, default: int | None = None) -> int:
     value = file.metadata.get(key, default)
     if not isinstance(value, int) or value <= 0:
-        raise WeightsError(f"{file.path.name} is not usable: its header lacks a valid {key}.")
+        raise WeightsError(
+            gettext_noop("%(name)s is not usable: its header lacks a valid %(key)s."),
+            name=file.path.name,
+            key=key,
+        )
     return value
 
 
 def _real(file: GGUFFile, key: str) -> float:
     value = file.metadata.get(key)
     if not isinstance(value, (int, float)) or value <= 0:
-        raise WeightsError(f"{file.path.name} is not usable: its header lacks a valid {key}.")
+        raise WeightsError(
+            gettext_noop("%(name)s is not usable: its header lacks a valid %(key)s."),
+            name=file.path.name,
+            key=key,
+        )
     return float(value)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from inference.engines.tuning import TUNING, TUNING_PART
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 
 MANIFEST: Final = "manifest.json"
 STAMP: Final = "verified.json"
@@ -118,18 +118,30 @@ def manifest_read(path: Path) -> Manifest:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        what = "holds no converted model" if path.is_dir() else "does not exist"
-        raise WeightsError(f"The model directory {path} {what}.") from error
+        message = gettext_noop("The model directory %(path)s does not exist.")
+        if path.is_dir():
+            message = gettext_noop("The model directory %(path)s holds no converted model.")
+        raise WeightsError(message, path=path) from error
     except NotADirectoryError as error:
-        raise WeightsError(f"{path} is a file, not a model directory.") from error
+        raise WeightsError(
+            gettext_noop("%(path)s is a file, not a model directory."), path=path
+        ) from error
     except OSError as error:
-        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s cannot be read: %(strerror)s."),
+            file=file,
+            strerror=error.strerror,
+        ) from error
     except ValueError as error:
-        raise WeightsError(f"{file} is damaged: it is not JSON.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s is damaged: it is not JSON."), file=file
+        ) from error
     try:
         return _manifest_parse(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"{file} is damaged or of another version.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s is damaged or of another version."), file=file
+        ) from error
 
 
 def _manifest_parse(content: dict[str, Any]) -> Manifest:
@@ -167,16 +179,24 @@ def manifest_verify(path: Path, *, quick: bool) -> Manifest:
         before = _states(path, manifest)
         records = files_record(path)
     except OSError as error:
-        raise WeightsError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        raise WeightsError(
+            gettext_noop("%(filename)s cannot be read: %(strerror)s."),
+            filename=error.filename,
+            strerror=error.strerror,
+        ) from error
     for name, expected in manifest.files.items():
         found = records[name]
         if found.size != expected.size:
             raise WeightsError(
-                f"{path / name} is damaged: it has {found.size} bytes instead of {expected.size}."
+                gettext_noop("%(file)s is damaged: it has %(size)s bytes instead of %(expected)s."),
+                file=path / name,
+                size=found.size,
+                expected=expected.size,
             )
         if found.sha256 != expected.sha256:
             raise WeightsError(
-                f"{path / name} is damaged: its SHA-256 is not that of the manifest."
+                gettext_noop("%(file)s is damaged: its SHA-256 is not that of the manifest."),
+                file=path / name,
             )
     if before == _states(path, manifest):
         stamp_write(path)
@@ -217,7 +237,15 @@ def _names(path: Path) -> set[str]:
 def _names_check(path: Path, manifest: Manifest) -> None:
     found = _names(path)
     for name in sorted(set(manifest.files) - found):
-        raise WeightsError(f"The model directory {path} is damaged: {name} is missing.")
+        raise WeightsError(
+            gettext_noop("The model directory %(path)s is damaged: %(name)s is missing."),
+            path=path,
+            name=name,
+        )
     for name in sorted(found - set(manifest.files)):
         # A tokenizer library would read such a file and change what the model sees.
-        raise WeightsError(f"The model directory {path} holds {name}, which its manifest lacks.")
+        raise WeightsError(
+            gettext_noop("The model directory %(path)s holds %(name)s, which its manifest lacks."),
+            path=path,
+            name=name,
+        )

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 
 BINARY_VERSION: Final = 6
 
@@ -37,7 +37,11 @@ def model_rows_keep(
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 _Copy(content, output, frozenset(variables), rows).run()
         except (struct.error, UnicodeDecodeError, ValueError, IndexError) as error:
-            raise WeightsError(f"{source} is cut off or damaged: {error}.") from error
+            raise WeightsError(
+                gettext_noop("%(source)s is cut off or damaged: %(error)s."),
+                source=source,
+                error=error,
+            ) from error
 
 
 class _Copy:
@@ -57,7 +61,11 @@ class _Copy:
     def run(self) -> None:
         version = self._number_copy()
         if version != BINARY_VERSION:
-            raise WeightsError(f"model.bin has the version {version}, not {BINARY_VERSION}.")
+            raise WeightsError(
+                gettext_noop("model.bin has the version %(version)s, not %(expected)s."),
+                version=version,
+                expected=BINARY_VERSION,
+            )
         self._name_copy()  # of the kind of model
         self._number_copy()  # its revision
         for _ in range(self._number_copy()):

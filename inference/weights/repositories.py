@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.catalog import RemoteFile, RepositorySource
 from inference.weights.downloads import (
     Download,
@@ -144,6 +144,12 @@ def _agreement_check(file: RemoteFile, sha256: str, size: int, host: str) -> Non
     differs = (file.sha256 and file.sha256 != sha256) or (file.size and file.size != size)
     if differs:
         raise WeightsError(
-            f"{host} offers another {file.path} than the catalog names (SHA-256 "
-            f"{sha256[:16] or 'unknown'}… instead of {file.sha256[:16]}…), so it was not used."
+            gettext_noop(
+                "%(host)s offers another %(path)s than the catalog names (SHA-256 "
+                "%(found)s… instead of %(wanted)s…), so it was not used."
+            ),
+            host=host,
+            path=file.path,
+            found=sha256[:16] or "unknown",
+            wanted=file.sha256[:16],
         )

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.tensors import Floats, Tensor
 
 _BYTES: Final = {"F32": 4, "F16": 2, "BF16": 2}
@@ -57,8 +57,13 @@ class SafetensorsFiles:
         info = self._info(name)
         if info.kind not in _BYTES:
             raise WeightsError(
-                f"The weights in {self.path} are stored as {info.kind}, which cannot be converted; "
-                "use the model's unquantised (bfloat16) safetensors or a GGUF file."
+                gettext_noop(
+                    "The weights in %(path)s are stored as %(kind)s, which cannot be "
+                    "converted; use the model's unquantised (bfloat16) safetensors or a GGUF "
+                    "file."
+                ),
+                path=self.path,
+                kind=info.kind,
             )
         shape = info.shape or (1,)  # a number alone
         stride = _BYTES[info.kind] * int(np.prod(shape[1:], dtype=np.int64))
@@ -88,15 +93,25 @@ class SafetensorsFiles:
     def _info(self, name: str) -> _TensorInfo:
         info = self._tensors.get(self._prefix + name)
         if info is None:
-            raise WeightsError(f"The weights in {self.path} are not usable: no tensor {name}.")
+            raise WeightsError(
+                gettext_noop("The weights in %(path)s are not usable: no tensor %(name)s."),
+                path=self.path,
+                name=name,
+            )
         return info
 
     def _raw(self, name: str, kind: str) -> NDArray[np.uint8]:
         info = self._info(name)
         if info.kind != kind:
             raise WeightsError(
-                f"The weights in {self.path} are not usable: tensor {name} is stored as"
-                f" {info.kind}, not {kind}."
+                gettext_noop(
+                    "The weights in %(path)s are not usable: tensor %(name)s is stored as "
+                    "%(kind)s, not %(kind2)s."
+                ),
+                path=self.path,
+                name=name,
+                kind=info.kind,
+                kind2=kind,
             )
         size = _RAW_BYTES[kind] * int(np.prod(info.shape, dtype=np.int64))
         return np.asarray(info.data[info.offset : info.offset + size])
@@ -115,17 +130,22 @@ def _file_names(path: Path) -> list[str]:
     if not (path / _INDEX).exists():
         if any(path.glob("*.bin")) or any(path.glob("*.pt")):
             raise WeightsError(
-                f"{path} holds its weights as a pickle (.bin), which could run any code when read; "
-                "use safetensors or GGUF files of the model."
+                gettext_noop(
+                    "%(path)s holds its weights as a pickle (.bin), which could run any code "
+                    "when read; use safetensors or GGUF files of the model."
+                ),
+                path=path,
             )
-        raise WeightsError(f"{path} holds no model.safetensors.")
+        raise WeightsError(gettext_noop("%(path)s holds no model.safetensors."), path=path)
     try:
         names = json.loads((path / _INDEX).read_text(encoding="utf-8"))["weight_map"].values()
         files = sorted({str(name) for name in names})
     except (ValueError, KeyError, AttributeError) as error:
-        raise WeightsError(f"{path / _INDEX} is damaged.") from error
+        raise WeightsError(gettext_noop("%(file)s is damaged."), file=path / _INDEX) from error
     if any(Path(name).name != name for name in files):
-        raise WeightsError(f"{path / _INDEX} names files outside its directory.")
+        raise WeightsError(
+            gettext_noop("%(file)s names files outside its directory."), file=path / _INDEX
+        )
     return files
 
 
@@ -134,7 +154,7 @@ def _file_read(file: Path) -> dict[str, _TensorInfo]:
         data = np.memmap(file, np.uint8, "r")
         length = int(data[:8].view("<u8")[0])
         if length > min(_HEADER_LIMIT, len(data) - 8):
-            raise WeightsError(f"{file} is cut off or damaged.")
+            raise WeightsError(gettext_noop("%(file)s is cut off or damaged."), file=file)
         header = json.loads(data[8 : 8 + length].tobytes())
         header.pop("__metadata__", None)
         tensors = {}
@@ -143,15 +163,27 @@ def _file_read(file: Path) -> dict[str, _TensorInfo]:
             shape = tuple(int(size) for size in entry["shape"])
             kind = str(entry["dtype"])
             if 8 + length + end > len(data):
-                raise WeightsError(f"{file} is cut off: tensor {name} is incomplete.")
+                raise WeightsError(
+                    gettext_noop("%(file)s is cut off: tensor %(name)s is incomplete."),
+                    file=file,
+                    name=name,
+                )
             width = {**_BYTES, **_RAW_BYTES}.get(kind)
             if width and end - begin != width * int(np.prod(shape, dtype=object)):
-                raise WeightsError(f"{file} is damaged: tensor {name} has a wrong size.")
+                raise WeightsError(
+                    gettext_noop("%(file)s is damaged: tensor %(name)s has a wrong size."),
+                    file=file,
+                    name=name,
+                )
             tensors[str(name)] = _TensorInfo(data, kind, shape, 8 + length + begin)
     except FileNotFoundError as error:
-        raise WeightsError(f"{file} is missing.") from error
+        raise WeightsError(gettext_noop("%(file)s is missing."), file=file) from error
     except OSError as error:
-        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s cannot be read: %(strerror)s."),
+            file=file,
+            strerror=error.strerror,
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise WeightsError(f"{file} is cut off or damaged.") from error
+        raise WeightsError(gettext_noop("%(file)s is cut off or damaged."), file=file) from error
     return tensors

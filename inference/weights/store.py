@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.catalog import Catalog, ModelCard, Source, WheelSource, catalog_load
 from inference.weights.conversion import Converted, weights_convert
 from inference.weights.downloads import SourceUnavailable, disk_check, downloads_remove
@@ -62,7 +62,10 @@ def model_find(name: str, cache_dir: Path, catalog: Catalog | None = None) -> Pa
     elif not (path / MANIFEST).exists():
         path = model_dir(_local_name(path), cache_dir)
     if not path.is_dir():
-        raise WeightsError(f"The model {name} is not there yet; run: manage.py model pull {name}")
+        raise WeightsError(
+            gettext_noop("The model %(name)s is not there yet; run: manage.py model pull %(name)s"),
+            name=name,
+        )
     return path
 
 
@@ -130,7 +133,7 @@ def model_convert(
     source = source.expanduser().resolve()
     name = name or _local_name(source) + ("" if quantization == "int8" else f"-{quantization}")
     if Path(name).name != name or name.startswith("."):
-        raise WeightsError(f"{name!r} cannot be the name of a model.")
+        raise WeightsError(gettext_noop("%(name)r cannot be the name of a model."), name=name)
     with _disk_errors(name, cache_dir), _model_lock(name, cache_dir, progress):
         target = model_dir(name, cache_dir)
         state = _source_state(source)
@@ -172,7 +175,7 @@ def _local_path(name: str, catalog: Mapping[str, ModelCard]) -> Path | None:
     path = Path(name).expanduser()
     looks_like_path = "/" in name or path.suffix == ".gguf"
     if looks_like_path and not path.exists():
-        raise WeightsError(f"The model {path} does not exist.")
+        raise WeightsError(gettext_noop("The model %(path)s does not exist."), path=path)
     return path.resolve() if path.exists() else None
 
 
@@ -184,7 +187,7 @@ def _local_name(source: Path) -> str:
 def _source_state(source: Path) -> str:
     """Tells a weights file apart from another one that replaces it."""
     if not source.exists():
-        raise WeightsError(f"{source} does not exist.")
+        raise WeightsError(gettext_noop("%(source)s does not exist."), source=source)
     files = [source] if source.is_file() else sorted(f for f in source.iterdir() if f.is_file())
     states = "".join(f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}\n" for f in files)
     return f"{source} ({hashlib.sha256(states.encode()).hexdigest()[:16]})"
@@ -195,7 +198,9 @@ def _existing_verify(target: Path) -> None:
         manifest_verify(target, quick=True)
     except WeightsError as error:
         raise WeightsError(
-            f"{str(error).rstrip('.')}; delete {target} and run again to have it anew."
+            gettext_noop("%(what)s; delete %(target)s and run again to have it anew."),
+            what=str(error).rstrip("."),
+            target=target,
         ) from error
 
 
@@ -218,7 +223,11 @@ def _pull(card: ModelCard, target: Path, cache_dir: Path, progress: Progress) ->
         _publish(path, target, origin, progress)
         downloads_remove(directory)
         return
-    raise WeightsError(f"{card.name} cannot be downloaded: {'; '.join(reasons)}.")
+    raise WeightsError(
+        gettext_noop("%(name)s cannot be downloaded: %(names)s."),
+        name=card.name,
+        names="; ".join(reasons),
+    )
 
 
 def _space_check(card: ModelCard, source: Source, cache_dir: Path, directory: Path) -> None:
@@ -349,10 +358,17 @@ def _disk_errors(name: str, cache_dir: Path) -> Iterator[None]:
             # What was downloaded so far would only keep the disk full.
             downloads_remove(cache_dir / "downloads" / name)
             raise WeightsError(
-                f"The disk of {cache_dir} is full; free some space, or name another place with "
-                "SUPPORTDESK_CACHE, and run again."
+                gettext_noop(
+                    "The disk of %(cache_dir)s is full; free some space, or name another "
+                    "place with SUPPORTDESK_CACHE, and run again."
+                ),
+                cache_dir=cache_dir,
             ) from error
-        raise WeightsError(f"{where} cannot be used: {error.strerror or error}.") from error
+        raise WeightsError(
+            gettext_noop("%(where)s cannot be used: %(reason)s."),
+            where=where,
+            reason=error.strerror or error,
+        ) from error
 
 
 @contextmanager

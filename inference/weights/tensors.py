@@ -17,7 +17,7 @@ import numpy as np
 from ctranslate2.specs.model_spec import Variable
 from numpy.typing import NDArray
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 
 # Values in one unit of work: large enough that numpy's own loops dominate, small enough that the
 # float32 copies in flight stay under 50 MB.
@@ -64,8 +64,13 @@ def tensor_checked(tensors: TensorFile, name: str, *shape: int) -> Tensor:
     tensor = tensors.tensor(name)
     if tensor.shape != shape:
         raise WeightsError(
-            f"The weights are not usable: tensor {name} has shape {tensor.shape}, "
-            f"but the model's configuration asks for {shape}."
+            gettext_noop(
+                "The weights are not usable: tensor %(name)s has shape %(shape)s, but "
+                "the model's configuration asks for %(shape2)s."
+            ),
+            name=name,
+            shape=tensor.shape,
+            shape2=shape,
         )
     return tensor
 
@@ -167,8 +172,12 @@ class LazyVariable(Variable):  # type: ignore[misc]  # ctranslate2 ships no type
         array = np.ascontiguousarray(self._make())
         if array.shape != self._shape or array.dtype.name != self._dtype:
             raise WeightsError(
-                f"The weights are not usable: a tensor has shape {array.shape} "
-                f"where its header says {self._shape}."
+                gettext_noop(
+                    "The weights are not usable: a tensor has shape %(shape)s where its "
+                    "header says %(_shape)s."
+                ),
+                shape=array.shape,
+                _shape=self._shape,
             )
         return array.reshape(-1).view(np.uint8).data
 

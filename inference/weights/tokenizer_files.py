@@ -19,7 +19,7 @@ from tokenizers import (
     processors,
 )
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 
 # How Qwen splits text before byte-pair encoding; numbers are split into single digits.
 # Source: tokenizer.json of Qwen/Qwen2.5-0.5B-Instruct.
@@ -54,14 +54,25 @@ def vocabulary_of_gguf(metadata: Mapping[str, object], name: str) -> ByteLevelVo
     """
     kind = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "qwen2")
     if kind != ("gpt2", "qwen2"):
-        raise WeightsError(f"{name} has a tokenizer of the kind {kind}, not Qwen's.")
+        raise WeightsError(
+            gettext_noop("%(name)s has a tokenizer of the kind %(kind)s, not Qwen's."),
+            name=name,
+            kind=kind,
+        )
     tokens = metadata.get("tokenizer.ggml.tokens")
     merges = metadata.get("tokenizer.ggml.merges")
     types = metadata.get("tokenizer.ggml.token_type")
     if not (isinstance(tokens, list) and isinstance(merges, list) and isinstance(types, list)):
-        raise WeightsError(f"{name} is not usable: its vocabulary is missing.")
+        raise WeightsError(
+            gettext_noop("%(name)s is not usable: its vocabulary is missing."), name=name
+        )
     if len(tokens) != len(types):
-        raise WeightsError(f"{name} is damaged: {len(tokens)} tokens, {len(types)} token types.")
+        raise WeightsError(
+            gettext_noop("%(name)s is damaged: %(count)s tokens, %(count2)s token types."),
+            name=name,
+            count=len(tokens),
+            count2=len(types),
+        )
     by_type = {
         kind: frozenset(index for index, value in enumerate(types) if value == kind)
         for kind in (_CONTROL, _USER_DEFINED, _UNUSED)
@@ -92,7 +103,9 @@ def byte_level_tokenizer(vocabulary: ByteLevelVocabulary) -> Tokenizer:
     try:
         tokenizer = Tokenizer(models.BPE(words, merges, byte_fallback=False))
     except Exception as error:  # the library raises no narrower type
-        raise WeightsError(f"The vocabulary of the weights is damaged: {error}.") from error
+        raise WeightsError(
+            gettext_noop("The vocabulary of the weights is damaged: %(error)s."), error=error
+        ) from error
     # Qwen's files normalise to NFC; without it 0.6 % of tricky strings get other tokens.
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -115,8 +128,12 @@ def byte_level_tokenizer(vocabulary: ByteLevelVocabulary) -> Tokenizer:
         tokenizer.add_tokens([token])
         if tokenizer.token_to_id(token.content) != index:
             raise WeightsError(
-                f"The vocabulary of the weights is not usable: token {token.content} has id "
-                f"{index}, but ordinary tokens follow it."
+                gettext_noop(
+                    "The vocabulary of the weights is not usable: token %(content)s has id "
+                    "%(index)s, but ordinary tokens follow it."
+                ),
+                content=token.content,
+                index=index,
             )
     return tokenizer
 

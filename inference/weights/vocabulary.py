@@ -34,7 +34,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from inference.engines.detokenization import token_bytes
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.weights.manifest import Manifest, files_record, manifest_read, manifest_write
 from inference.weights.model_file import model_rows_keep
 
@@ -84,7 +84,9 @@ def vocabulary_wanted(environment: Mapping[str, str] = os.environ) -> Vocabulary
         return "full"
     if value == "zh-en":
         return "zh-en"
-    raise WeightsError(f"SUPPORTDESK_VOCABULARY is {value!r}; say zh-en or full.")
+    raise WeightsError(
+        gettext_noop("SUPPORTDESK_VOCABULARY is %(value)r; say zh-en or full."), value=value
+    )
 
 
 def vocabulary_cut(source: Path, target: Path, *, frequent: int = FREQUENT) -> Manifest:
@@ -98,7 +100,9 @@ def vocabulary_cut(source: Path, target: Path, *, frequent: int = FREQUENT) -> M
     """
     manifest = manifest_read(source)
     if manifest.vocabulary != "full":
-        raise WeightsError(f"The vocabulary of {source} is cut already.")
+        raise WeightsError(
+            gettext_noop("The vocabulary of %(source)s is cut already."), source=source
+        )
     content, names = _json(source / "tokenizer.json"), _json(source / "vocabulary.json")
     for name in ("config.json", "tokenizer_config.json"):
         (target / name).write_bytes((source / name).read_bytes())
@@ -111,7 +115,11 @@ def vocabulary_cut(source: Path, target: Path, *, frequent: int = FREQUENT) -> M
     except WeightsError:
         raise
     except Exception as error:  # the tokenizer library raises no narrower type
-        raise WeightsError(f"The vocabulary of {source} cannot be cut: {error!r}.") from error
+        raise WeightsError(
+            gettext_noop("The vocabulary of %(source)s cannot be cut: %(error)r."),
+            source=source,
+            error=error,
+        ) from error
     tokenizer.save(str(target / "tokenizer.json"))
     text = json.dumps(kept_names, indent=2, ensure_ascii=False)
     (target / "vocabulary.json").write_text(text, encoding="utf-8")
@@ -162,7 +170,9 @@ def _keeps(token: str, token_id: int, frequent: int) -> bool:
 def _reduced(content: dict[str, Any], source: Path, frequent: int) -> _Reduced:
     model, decoder = content.get("model") or {}, content.get("decoder") or {}
     if model.get("type") != "BPE" or decoder.get("type") != "ByteLevel":
-        raise WeightsError(f"The tokenizer in {source} is not a byte-level one.")
+        raise WeightsError(
+            gettext_noop("The tokenizer in %(source)s is not a byte-level one."), source=source
+        )
     vocabulary: dict[str, int] = model["vocab"]
     merges = [_halves(merge) for merge in model["merges"]]
     ids = tokens_kept(vocabulary, merges, frequent=frequent)
@@ -195,4 +205,6 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise WeightsError(f"{path} is damaged: it is not JSON.") from error
+        raise WeightsError(
+            gettext_noop("%(path)s is damaged: it is not JSON."), path=path
+        ) from error

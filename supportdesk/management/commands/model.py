@@ -68,7 +68,8 @@ class Command(BaseCommand):
         try:
             actions[options["action"]](options)
         except WeightsError as error:
-            raise CommandError(_(error.message) % error.params) from error
+            sentence = _(error.message)
+            raise CommandError(sentence % error.params if error.params else sentence) from error
         except ControlRefused as error:
             raise CommandError(str(error)) from error
 
