@@ -10,8 +10,9 @@ all, in the same transaction:
 - a change of rules or prompts raises ``Site.wording_revision``, of every site if the rule or
   template belongs to none.
 
-They are (re)created after ``migrate``, not in a migration: SQLite drops a table's triggers whenever
-a migration rebuilds that table.
+They are taken away before ``migrate`` and created after it, not in a migration: SQLite drops a
+table's triggers whenever a migration rebuilds that table, and refuses to rebuild one that another
+table's trigger names.
 """
 
 from __future__ import annotations
@@ -38,6 +39,18 @@ def triggers_install(
             if table in tables and _is_current(connection, table):
                 for statement in _statements(connection, table, event, columns, body):
                     cursor.execute(statement)
+
+
+def triggers_remove(
+    sender: AppConfig | None = None, using: str = "default", **options: Any
+) -> None:
+    """Take the triggers away; a receiver of ``pre_migrate``."""
+    connection = connections[using]
+    tables = set(connection.introspection.table_names())
+    with connection.cursor() as cursor:
+        for table, event, _columns, _body in _triggers():
+            if table in tables:
+                cursor.execute(_drop(connection, table, event))
 
 
 def _is_current(connection: BaseDatabaseWrapper, table: str) -> bool:
@@ -94,14 +107,10 @@ def _raise_wording(site: str) -> str:
 def _statements(
     connection: BaseDatabaseWrapper, table: str, event: str, columns: str, body: list[str]
 ) -> Iterator[str]:
-    name = f"{table}_{event.lower()}_revision"
+    name = _name(table, event)
     when = f"UPDATE OF {columns}" if event == "UPDATE" and columns else event
     block = "; ".join(body) + ";"
-    yield (
-        f"DROP TRIGGER IF EXISTS {name} ON {table}"
-        if connection.vendor == "postgresql"
-        else (f"DROP TRIGGER IF EXISTS {name}")
-    )
+    yield _drop(connection, table, event)
     if connection.vendor == "postgresql":
         yield (
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
@@ -112,3 +121,12 @@ def _statements(
         )
     else:
         yield f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW BEGIN {block} END"
+
+
+def _name(table: str, event: str) -> str:
+    return f"{table}_{event.lower()}_revision"
+
+
+def _drop(connection: BaseDatabaseWrapper, table: str, event: str) -> str:
+    where = f" ON {table}" if connection.vendor == "postgresql" else ""
+    return f"DROP TRIGGER IF EXISTS {_name(table, event)}{where}"
