@@ -29,6 +29,7 @@ from conversations.services.turns import (
     turn_expire,
     turn_finish,
     turn_lease_renew,
+    turn_leases_renew,
     turn_release,
 )
 from conversations.switchboard import Switchboard
@@ -151,9 +152,12 @@ class TurnRunner:
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._lease_seconds / 5)
-        for claimed, task in list(self._running.values()):
-            if not await WRITES.run(turn_lease_renew, turn_id=claimed.id, fence=claimed.fence):
-                task.cancel()
+        running = dict(self._running)
+        fences = {turn_id: claimed.fence for turn_id, (claimed, _) in running.items()}
+        if fences:
+            # All at once: each commit waits for the disk, and messages wait in the same line.
+            for turn_id in await WRITES.run(turn_leases_renew, fences=fences):
+                running[turn_id][1].cancel()
 
     async def _watch(self) -> None:
         await asyncio.sleep(min(0.25, self._deadline_seconds / 20))
@@ -190,7 +194,8 @@ class TurnRunner:
             logger.warning("Turn %s was given up: %s.", claimed.id, error)
         finally:
             live.close()
-        self._switchboard.wake(claimed.conversation_id)
+            # In any case: the outcome may be stored although this task was cancelled after that.
+            self._switchboard.wake(claimed.conversation_id)
 
     async def _reply(self, claimed: ClaimedTurn, live: LiveFeed) -> Reply:
         facts = await _patiently(lambda: READS.run(turn_facts, turn_id=claimed.id))
