@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ class Scheduler:
         limits: BatchLimits | None = None,
         speed: EngineSpeed | None = None,
         clock: Callable[[], float] | None = None,
+        work_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self.engine = engine
         self.speed = speed or EngineSpeed.of(engine.tuning)
@@ -58,6 +60,7 @@ class Scheduler:
             limits=limits or BatchLimits(answers=engine.tuning.batch_most),
             speed=self.speed,
             clock=clock,
+            work_clock=work_clock,
         )
 
     def job_submit(

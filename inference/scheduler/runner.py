@@ -49,8 +49,10 @@ class EngineRunner:
         limits: BatchLimits,
         speed: EngineSpeed,
         clock: Callable[[], float] | None,
+        work_clock: Callable[[], float],
     ) -> None:
         self.clock = clock or asyncio.get_running_loop().time
+        self._work_clock = work_clock
         self._engine = engine
         self._limits = limits
         self._speed = speed
@@ -71,7 +73,9 @@ class EngineRunner:
 
     @property
     def overdue_seconds(self) -> float:
-        return 0.0 if self._batch is None else self._batch.overdue_seconds(self.clock())
+        if self._batch is None:
+            return 0.0
+        return self._batch.overdue_seconds(self.clock(), self._work_clock())
 
     def take(self, job: Job, seconds: float) -> Job:
         """Put a job into the line that must be done in ``seconds``.
@@ -173,7 +177,7 @@ class EngineRunner:
             self._task_start(batch, self._chore_run(chore))
 
     def _batch_start(self, jobs: list[Job]) -> None:
-        batch = self._batch = Batch(jobs, self.clock())
+        batch = self._batch = Batch(jobs, self.clock(), self._work_clock())
         for job in jobs:
             self._line.leave(job)
             job.state = JobState.RUNNING
@@ -187,6 +191,7 @@ class EngineRunner:
         batch.prefill_estimate = self._speed.batch_prefill_seconds(
             [job.read_tokens for job in jobs]
         )
+        batch.prefill_work = batch.prefill_estimate * self._engine.tuning.threads
         self._task_start(batch, work)
 
     def _task_start(self, batch: Batch, work: Awaitable[None]) -> None:

@@ -56,6 +56,7 @@ class FakeEngine:
     paddings: list[list[int]] = field(default_factory=list)
     scored: list[list[str]] = field(default_factory=list)
     prefixes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    worked: float = 0.0
     chores_left: int = 0
     chores_done: int = 0
     _permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))

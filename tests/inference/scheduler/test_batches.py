@@ -23,7 +23,13 @@ async def make() -> AsyncIterator[Make]:
 
     def make(*, speed: EngineSpeed | None = None, limit: int = 32, **options: Any) -> Any:
         engine = FakeEngine(**options)
-        scheduler = Scheduler(engine, speed=speed, waiting_limit=limit, clock=engine.clock)
+        scheduler = Scheduler(
+            engine,
+            speed=speed,
+            waiting_limit=limit,
+            clock=engine.clock,
+            work_clock=lambda: engine.worked,
+        )
         made.append((scheduler, engine))
         return made[-1]
 
@@ -127,9 +133,22 @@ async def test_a_long_prefill_of_a_batch_is_not_overdue(make: Make) -> None:
     prefill = scheduler.speed.prefill_seconds(100)
     for job in jobs:
         scheduler.job_cancel(job)
+    engine.worked = 1000.0
     engine.clock.now += 5 * prefill  # both prompts, and some patience
     assert scheduler.status().overdue_seconds == 0
     engine.clock.now += 5 * prefill
+    assert scheduler.status().overdue_seconds > 0
+
+
+async def test_an_engine_that_gets_no_cores_is_given_more_time(make: Make) -> None:
+    speed = EngineSpeed(prefill=100.0, prefill_square=0.0)
+    scheduler, engine = make(speed=speed)
+    job = submit(scheduler, "a")
+    await settle()
+    scheduler.job_cancel(job)
+    engine.clock.now += 15
+    assert scheduler.status().overdue_seconds == 0
+    engine.clock.now += 15  # if it does nothing at all, it hangs
     assert scheduler.status().overdue_seconds > 0
 
 
