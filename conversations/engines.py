@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 
 from conversations.engine_watch import EngineWatch
 from conversations.errors import Unavailable
+from conversations.labels import SiteLabels
 from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
@@ -22,7 +23,7 @@ from conversations.ladder.gate import ModelGate
 from conversations.ladder.generated import Generated
 from conversations.ladder.guard import Guard
 from conversations.ladder.lookup import Lookup
-from conversations.ladder.ports import Knowledge
+from conversations.ladder.ports import Knowledge, Labels
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.lanes import READS
 from conversations.selectors import sites_active
@@ -32,6 +33,7 @@ from inference.backends.pool import BackendPool, PoolPolicy
 from inference.chat import ChatClient, EmbeddingClient
 from inference.client import OpenAIEmbeddingClient
 from inference.errors import EngineError
+from inference.labels.labelling import Labeller
 from inference.rules.matching import RuleSet
 from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
 from knowledge.retrieval.passages import Retrieval
@@ -92,6 +94,7 @@ class Engines:
     encoder: EmbeddingClient | None = None
     knowledge: SiteKnowledge | None = None
     watch: EngineWatch | None = None
+    label_chat: BackendPool | None = None
 
     def anticipate(self, text: str) -> None:
         """A question with this text is about to climb the ladder."""
@@ -118,6 +121,8 @@ class Engines:
         if self.knowledge is not None:
             await self.knowledge.aclose()
         await self.chat.aclose()
+        if self.label_chat is not None:
+            await self.label_chat.aclose()
         if self.encoder is not None:
             await self.encoder.aclose()
 
@@ -153,12 +158,27 @@ def engines_make(
             probe=settings.PROBE_SECONDS,
         ),
     )
+    label_chat = None
+    if use_model and settings.LABEL_ENGINE_URL:
+        label_chat = backends_make(
+            settings.ENGINES,
+            local_url=settings.LABEL_ENGINE_URL,
+            local_model=Path(settings.LABEL_MODEL).name,
+            local_key=key,
+            redis_url=settings.REDIS_URL,
+        )
     vectors = OpenAIEmbeddingClient(encoder, settings.EMBEDDING_MODEL, key) if encoder else None
     knowledge = SiteKnowledge(vectors)
     budget = PromptBudget(settings.PROMPT_TOKENS)
     return Engines(
-        ladder=ladder_make(chat=chat, knowledge=knowledge, budget=budget),
+        ladder=ladder_make(
+            chat=chat,
+            knowledge=knowledge,
+            budget=budget,
+            labels=SiteLabels(Labeller(label_chat or chat, vectors)),
+        ),
         chat=chat,
+        label_chat=label_chat,
         encoder=vectors,
         knowledge=knowledge,
         watch=EngineWatch(
@@ -172,7 +192,11 @@ def engines_make(
 
 
 def ladder_make(
-    *, chat: ChatClient, knowledge: Knowledge, budget: PromptBudget | None = None
+    *,
+    chat: ChatClient,
+    knowledge: Knowledge,
+    budget: PromptBudget | None = None,
+    labels: Labels | None = None,
 ) -> Ladder:
     """The ladder of the product, over any engine and knowledge."""
     direct, relevant = settings.DIRECT_PROBABILITY, settings.RELEVANT_PROBABILITY
@@ -182,7 +206,7 @@ def ladder_make(
     return Ladder(
         steps=[
             Guard(),
-            RulesBefore(knowledge),
+            RulesBefore(knowledge, labels),
             Lookup(knowledge, relevant_probability=relevant),
             Direct(direct_probability=direct),
             Generated(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from conversations.enums import Reason
 from conversations.errors import ConversationError, Unavailable
+from conversations.labels import labels_schedule
 from conversations.ladder.climb import Ladder
 from conversations.ladder.values import Deadline, Question
 from conversations.lanes import READS, WRITES
@@ -196,6 +197,8 @@ class TurnRunner:
             live.close()
             # In any case: the outcome may be stored although this task was cancelled after that.
             self._switchboard.wake(claimed.conversation_id)
+        with contextlib.suppress(ConversationError):  # a busy database: labels are no promise
+            await WRITES.run(labels_schedule, message_id=claimed.message_id)
 
     async def _reply(self, claimed: ClaimedTurn, live: LiveFeed) -> Reply:
         facts = await _patiently(lambda: READS.run(turn_facts, turn_id=claimed.id))

@@ -26,13 +26,17 @@ from knowledge.models import Language, PromptVersion, Rule, Site
 
 @dataclass(frozen=True, slots=True)
 class PublishedPrompt:
-    """A published prompt as a value. ``version_id`` stands in an answer's provenance."""
+    """A published prompt as a value. ``version_id`` stands in an answer's provenance.
+
+    ``thinking_tokens`` is how much the model may think before it answers; 0 is not at all.
+    """
 
     version_id: int
     name: str
     number: int
     source: PromptSource
     parameters: GenerationParameters
+    thinking_tokens: int = 0
 
 
 def rules_enabled(*, site_id: int) -> RuleSet:
@@ -86,6 +90,9 @@ def rule_value(rule: Rule) -> matching.Rule:
         keywords_any=_lines(rule.keywords_any),
         keywords_all=_lines(rule.keywords_all),
         pattern=rule.pattern,
+        label_set=rule.label_set,
+        label=rule.label,
+        label_probability=rule.label_probability,
         reply=rule.reply,
         action="handoff" if rule.action == Rule.Action.HANDOFF else "reply",
     )
@@ -121,6 +128,7 @@ def _prompt_read(site_id: int, role: str, language: str) -> PublishedPrompt | No
             top_p=version.top_p,
             repetition_penalty=version.repetition_penalty,
         ),
+        thinking_tokens=version.thinking_tokens,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from conversations.ladder.values import Answer, Walk
-from inference.rules.matching import RuleSet
+from inference.rules.matching import LabelFound, RuleSet
 from knowledge.retrieval.passages import Retrieval
 
 if TYPE_CHECKING:
@@ -33,4 +34,21 @@ class Knowledge(Protocol):
 
     async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
         """Entries that may answer, best first; never raises because an encoder is away."""
+        ...
+
+
+class Labels(Protocol):
+    """What a message is labelled with, for the rules that ask for it."""
+
+    async def labels(
+        self,
+        *,
+        site_id: int,
+        text: str,
+        language: str,
+        keys: Sequence[str],
+        timeout: float,  # noqa: ASYNC109
+    ) -> Mapping[str, LabelFound]:
+        """The labels by the keys of their sets, within ``timeout`` seconds; never raises because
+        an engine is away."""
         ...

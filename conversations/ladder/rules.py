@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from conversations.enums import Outcome, Reason, Tier
 from conversations.ladder import wording
-from conversations.ladder.ports import Knowledge
+from conversations.ladder.ports import Knowledge, Labels
 from conversations.ladder.values import Answer, Walk
 from inference.errors import PromptError
 from inference.prompts.rendering import text_render
-from inference.rules.matching import Rule, Trigger
+from inference.rules.matching import NO_LABELS, Rule, Trigger
 
 logger = logging.getLogger(__name__)
+
+LABELS_SECONDS: Final = 1.5
+"""How long a customer is kept waiting for labels that rules ask for."""
 
 
 class RulesBefore:
@@ -20,11 +24,14 @@ class RulesBefore:
 
     name = "rules"
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, labels: Labels | None = None) -> None:
         self._knowledge = knowledge
+        self._labels = labels
 
     async def answer(self, walk: Walk) -> Answer | None:
-        return await _decided(self._knowledge, walk, trigger="before", tier=Tier.RULES)
+        return await _decided(
+            self._knowledge, walk, trigger="before", tier=Tier.RULES, labels=self._labels
+        )
 
 
 class RulesOnFallback:
@@ -40,11 +47,26 @@ class RulesOnFallback:
 
 
 async def _decided(
-    knowledge: Knowledge, walk: Walk, *, trigger: Trigger, tier: Tier
+    knowledge: Knowledge,
+    walk: Walk,
+    *,
+    trigger: Trigger,
+    tier: Tier,
+    labels: Labels | None = None,
 ) -> Answer | None:
     question = walk.question
     rules = await knowledge.rules(site_id=question.site_id)
-    decision = rules.decide(question.text, question.language, trigger)
+    found = NO_LABELS
+    if labels is not None and (keys := rules.label_sets_asked(question.text, question.language)):
+        found = await labels.labels(
+            site_id=question.site_id,
+            text=question.text,
+            language=question.language,
+            keys=keys,
+            timeout=LABELS_SECONDS,
+        )
+        walk.details["labels"] = {key: [one.label, one.probability] for key, one in found.items()}
+    decision = rules.decide(question.text, question.language, trigger, found)
     rule = decision.rule
     if rule is None:
         return None

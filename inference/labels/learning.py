@@ -45,7 +45,7 @@ async def classifier_learn(
         vectors = await _vectors(label_set, labeller, progress)
     rows = FitRows(examples, vectors)
     if use_model:
-        rows = await _asked(label_set, labeller, rows, progress) or rows
+        rows = await rows_ask(label_set, labeller, rows, progress)
     progress(f"fitting on {len(examples)} examples")
     return await asyncio.to_thread(classifier_fit, label_set, rows, revision=revision)
 
@@ -65,10 +65,13 @@ async def _vectors(label_set: LabelSet, labeller: Labeller, progress: Progress) 
     return np.concatenate(parts)
 
 
-async def _asked(
-    label_set: LabelSet, labeller: Labeller, rows: FitRows, progress: Progress
-) -> FitRows | None:
-    """The rows with what the chat model says of a part of them; ``None`` if it is away."""
+async def rows_ask(
+    label_set: LabelSet,
+    labeller: Labeller,
+    rows: FitRows,
+    progress: Progress = lambda _line: None,
+) -> FitRows:
+    """The rows with what the chat model says of a part of them; as they are if it is away."""
     asked = asked_choose(rows.examples, label_set.names)
     texts = [rows.examples[int(number)].text for number in asked]
     parts: list[Vectors] = []
@@ -84,5 +87,5 @@ async def _asked(
                 f"asked the model of {min(start + _PART, len(texts))} of {len(texts)} examples"
             )
     except EngineError:
-        return None
+        return rows
     return FitRows(rows.examples, rows.vectors, np.concatenate(parts), candidates, asked)

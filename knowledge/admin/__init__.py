@@ -2,8 +2,17 @@
 
 from knowledge.admin.entries import EntryAdmin
 from knowledge.admin.imports import KnowledgeImportAdmin
+from knowledge.admin.labels import LabelExampleAdmin, LabelSetAdmin
 from knowledge.admin.prompts import PromptTemplateAdmin
 from knowledge.admin.rules import RuleAdmin
 from knowledge.admin.sites import SiteAdmin
 
-__all__ = ["EntryAdmin", "KnowledgeImportAdmin", "PromptTemplateAdmin", "RuleAdmin", "SiteAdmin"]
+__all__ = [
+    "EntryAdmin",
+    "KnowledgeImportAdmin",
+    "LabelExampleAdmin",
+    "LabelSetAdmin",
+    "PromptTemplateAdmin",
+    "RuleAdmin",
+    "SiteAdmin",
+]

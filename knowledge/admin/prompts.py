@@ -34,7 +34,7 @@ from knowledge.services.prompts import (
 class PromptTemplateAdmin(ModelAdmin):
     """One template is one prompt in one language; its page is the flow."""
 
-    list_display = ("name", "role", "language_label", "site_label", "state")
+    list_display = ("name", "role_label", "language_label", "site_label", "state")
     list_filter = ("role", "language", "site")
     list_filter_sheet = True
     list_select_related = ("site",)
@@ -44,6 +44,10 @@ class PromptTemplateAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromptTemplate]:
         return super().get_queryset(request).prefetch_related("versions")
+
+    @display(description=gettext_lazy("role"), ordering="role")
+    def role_label(self, template: PromptTemplate) -> str:
+        return template.role_label
 
     @display(description=gettext_lazy("language"), ordering="language")
     def language_label(self, template: PromptTemplate) -> str:

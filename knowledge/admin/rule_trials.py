@@ -108,6 +108,8 @@ def verdict_words(verdict: RuleVerdict) -> str:
             return _("These words are missing: %(words)s") % {"words": missing}
         case RuleOutcome.PATTERN_ABSENT:
             return _("The pattern does not occur: %(words)s") % {"words": missing}
+        case RuleOutcome.OTHER_LABEL:
+            return _("The message does not have the label: %(words)s") % {"words": missing}
         case RuleOutcome.UNUSABLE:
             return _("Its pattern is broken, so it never fires: %(words)s") % {"words": missing}
 

@@ -34,6 +34,9 @@ VALUE_FIELDS = (
     "keywords_any",
     "keywords_all",
     "pattern",
+    "label_set",
+    "label",
+    "label_probability",
     "reply",
     "action",
     "is_enabled",
@@ -123,12 +126,13 @@ class RuleAdmin(ModelAdmin):
             gettext_lazy("When it fires"),
             {
                 "description": gettext_lazy(
-                    "Fill in at least one of the three; all that are filled in must match."
+                    "Fill in at least one of the conditions; all that are filled in must match."
                 ),
                 "fields": (
                     ("trigger", "language"),
                     ("keywords_any", "keywords_all"),
                     "pattern",
+                    ("label_set", "label", "label_probability"),
                     "site",
                 ),
             },

@@ -2,6 +2,7 @@
 
 from knowledge.models.entries import Document, Entry, Phrasing, TextVector
 from knowledge.models.imports import KnowledgeImport, KnowledgeImportRow
+from knowledge.models.labels import Label, LabelExample, LabelFit, LabelSet
 from knowledge.models.languages import AnyLanguage, Language
 from knowledge.models.prompts import PromptTemplate, PromptVersion
 from knowledge.models.rules import Rule
@@ -13,6 +14,10 @@ __all__ = [
     "Entry",
     "KnowledgeImport",
     "KnowledgeImportRow",
+    "Label",
+    "LabelExample",
+    "LabelFit",
+    "LabelSet",
     "Language",
     "Phrasing",
     "PromptTemplate",

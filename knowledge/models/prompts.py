@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.conf import settings
-from django.core.validators import MaxLengthValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.models.languages import Language
 from knowledge.models.sites import Site
 
+# The roles that the product itself asks for; administrators may add others without code.
+PROMPT_ROLES: Final = {
+    "answer": _("Answer from the knowledge"),
+    "rewrite": _("Rewrite a follow-up question"),
+    "keywords": _("Name a message's keywords"),
+    "summary": _("Sum up a conversation"),
+}
+
+
+THINKING_TOKENS_MOST = 1024
+
 
 class PromptTemplate(models.Model):
     """A prompt that admins keep, in one language, with versions."""
-
-    class PromptRole(models.TextChoices):
-        ANSWER = "answer", _("Answer from the knowledge")
-        REWRITE = "rewrite", _("Rewrite a follow-up question")
 
     site = models.ForeignKey(
         Site,
@@ -27,7 +36,13 @@ class PromptTemplate(models.Model):
         verbose_name=_("site"),
         help_text=_("Empty: for every site that has none of its own."),
     )
-    role = models.CharField(_("role"), max_length=32, choices=PromptRole.choices)
+    role = models.SlugField(
+        _("role"),
+        max_length=32,
+        help_text=_(
+            "What the prompt is for: answer, rewrite, keywords, summary, or a name of your own."
+        ),
+    )
     language = models.CharField(_("language"), max_length=16, choices=Language.choices)
     name = models.CharField(_("name"), max_length=120)
 
@@ -50,6 +65,11 @@ class PromptTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def role_label(self) -> str:
+        """The role in words where it is one of the product's own, else as it stands."""
+        return str(PROMPT_ROLES.get(self.role, self.role))
 
 
 class PromptVersion(models.Model):
@@ -92,6 +112,15 @@ class PromptVersion(models.Model):
     temperature = models.FloatField(_("temperature"), default=0.0)
     top_p = models.FloatField(_("top-p"), default=1.0)
     repetition_penalty = models.FloatField(_("repetition penalty"), default=1.0)
+    thinking_tokens = models.PositiveIntegerField(
+        _("think first, tokens"),
+        default=0,
+        validators=[MaxValueValidator(THINKING_TOKENS_MOST)],
+        help_text=_(
+            "How many tokens the model may spend on thinking before it answers; 0: none. It takes"
+            " time before the first word; customers never see what was thought."
+        ),
+    )
     note = models.CharField(_("note"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     created_by = models.ForeignKey(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -57,6 +57,24 @@ class Rule(models.Model):
         max_length=500,
         blank=True,
         help_text=_("A regular expression (RE2 syntax), searched in the message."),
+    )
+    label_set = models.SlugField(
+        _("label set"),
+        max_length=40,
+        blank=True,
+        help_text=_("Key of a label set, for example sentiment. Only before the model."),
+    )
+    label = models.SlugField(
+        _("label"),
+        max_length=60,
+        blank=True,
+        allow_unicode=True,
+        help_text=_("The message must have this label, for example negative."),
+    )
+    label_probability = models.FloatField(
+        _("least probability of the label"),
+        default=0.8,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
     )
     reply = models.TextField(
         _("reply"),

@@ -4,6 +4,7 @@ Read from ``knowledge/defaults/``:
 
 - ``prompts.toml``: ``[[prompt]]`` with role, language, name, system, user, max_tokens, temperature,
   top_p, repetition_penalty;
+- ``labels.toml``: see there;
 - ``rules.toml``: ``[[rule]]`` with name, language ("" is any), trigger, priority, keywords_any,
   keywords_all (lists), pattern, action, reply;
 - ``demo_site.toml``: ``[site]`` with the fields of a site;
@@ -21,6 +22,7 @@ from django.db import transaction
 
 from knowledge.models import Entry, Language, PromptTemplate, Rule, Site
 from knowledge.services.entries import entry_create
+from knowledge.services.labels import label_defaults_ensure
 from knowledge.services.prompts import CONTENT, prompt_draft_save, prompt_publish
 from knowledge.services.rules import rule_create
 from knowledge.services.sites import site_create, site_update
@@ -46,6 +48,7 @@ def defaults_ensure() -> None:
     if not Rule.objects.filter(is_default=True).exists():
         for values in _table("rules.toml")["rule"]:
             rule_create(is_default=True, **_rule_values(values))
+    label_defaults_ensure()
     for site in Site.objects.filter(is_demo=True):
         missing = [origin for origin in demo_origins() if origin not in site.origins]
         if missing:

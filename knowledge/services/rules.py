@@ -14,7 +14,7 @@ from knowledge.selectors import rule_value
 FIELDS = frozenset(
     [
         "site", "name", "priority", "language", "trigger", "keywords_any", "keywords_all",
-        "pattern", "reply", "action", "is_enabled",
+        "pattern", "label_set", "label", "label_probability", "reply", "action", "is_enabled",
     ]
 )  # fmt: skip
 
