@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx2
 
@@ -27,7 +26,7 @@ from benchmarks.rivals.torch_process import TorchProcess, TwoPassTimed
 PROMPT_TOKENS = (250, 600)
 OUTPUT_TOKENS = 40
 CLIENTS = (1, 4, 8)
-# Requests of one measurement with that many clients: each asks at least two after each other.
+# Requests of one measurement with that many clients.
 _REQUESTS = {1: 2, 4: 8, 8: 16}
 
 Row = dict[str, object]
@@ -65,8 +64,8 @@ def servers_compare(
         asyncio.run(_answers_take(server, source.warm_up(), Samples()))
     for turn in range(runs):
         print(f"Round {turn + 1} of {runs} ...", flush=True)
-        one_client = source.one_client(turn)
-        many = {clients: source.clients(turn, clients) for clients in CLIENTS}
+        one_client = source.one_client()
+        many = {clients: source.clients(clients) for clients in CLIENTS}
         for server in _turned(servers, turn):
             asyncio.run(_answers_take(server, one_client, samples[server.name]))
         for clients in CLIENTS:
@@ -79,10 +78,7 @@ def servers_compare(
                 samples[server.name].rates[clients].append(rate)
         if torch is not None:
             taken = samples.setdefault("transformers float32", Samples())
-            # Slow, so asked in one language a round.
-            for aim, prompt in one_client[turn % len(LANGUAGES) * len(PROMPT_TOKENS) :][
-                : len(PROMPT_TOKENS)
-            ]:
+            for aim, prompt in one_client:
                 taken.two_pass[aim].append(torch.answer_time(prompt, OUTPUT_TOKENS))
     return {
         "latency": [row for name, taken in samples.items() for row in _latency_rows(name, taken)],
@@ -95,11 +91,11 @@ def servers_compare(
     }
 
 
-def prefixes_register(server: EngineServer) -> bool:
+def prefixes_register(server: EngineServer) -> None:
     """Have the product's server keep the fixed instructions; the others keep what they saw."""
     heads = [[{"role": "system", "content": fixed_head(language)}] for language in LANGUAGES]
     answer = httpx2.put(f"{server.url}/prefixes", json={"prefixes": heads}, timeout=60)
-    return answer.status_code < 300
+    answer.raise_for_status()
 
 
 class _PromptSource:
@@ -107,25 +103,19 @@ class _PromptSource:
 
     def __init__(self, count: Count, runs: int) -> None:
         short, long = PROMPT_TOKENS
-        number = (runs + 1) * (len(LANGUAGES) + sum(_REQUESTS.values()))
+        number = (runs + 1) * (1 + sum(_REQUESTS.values()))
         self._short: Iterator[BenchPrompt] = iter(prompts_make(count, tokens=short, number=number))
-        self._long: Iterator[BenchPrompt] = iter(
-            prompts_make(count, tokens=long, number=(runs + 1) * len(LANGUAGES))
-        )
+        self._long: Iterator[BenchPrompt] = iter(prompts_make(count, tokens=long, number=runs + 1))
 
     def warm_up(self) -> list[tuple[int, BenchPrompt]]:
-        return self.one_client(0)
+        return self.one_client()
 
-    def one_client(self, turn: int) -> list[tuple[int, BenchPrompt]]:
-        """One prompt of each length in each language, with the length aimed at."""
+    def one_client(self) -> list[tuple[int, BenchPrompt]]:
+        """One prompt of each length, with the length aimed at; languages change with the rounds."""
         short, long = PROMPT_TOKENS
-        return [
-            (aim, next(prompts))
-            for _ in LANGUAGES
-            for aim, prompts in ((short, self._short), (long, self._long))
-        ]
+        return [(short, next(self._short)), (long, next(self._long))]
 
-    def clients(self, turn: int, clients: int) -> list[BenchPrompt]:
+    def clients(self, clients: int) -> list[BenchPrompt]:
         return [next(self._short) for _ in range(_REQUESTS[clients])]
 
 
@@ -187,8 +177,3 @@ def all_running(contexts: Sequence[contextlib.AbstractContextManager]) -> Iterat
     """Enter several context managers; all are left, also when one fails to start."""
     with ExitStack() as stack:
         yield [stack.enter_context(context) for context in contexts]
-
-
-def folder_of(cache_dir: Path) -> Path:
-    """Where everything lies that only benchmarks need."""
-    return cache_dir / "bench"
