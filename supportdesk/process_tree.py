@@ -53,7 +53,7 @@ def main() -> int:
 
 def serve(*, host: str, port: int) -> int:
     """Run the desk at ``host``:``port`` until a signal comes; returns the exit code."""
-    problem = address_problem(host, port)
+    problem = address_problem(host, port) or memory_problem()
     if problem:
         print(problem, file=sys.stderr)  # noqa: T201
         return 1
@@ -125,6 +125,12 @@ def children_plan(*, host: str, port: int) -> list[ChildSpec]:
         engine_url = f"http://127.0.0.1:{engine_port}"
         path = model_path(settings.MODEL)
         engines.append(_chat_engine_spec(engine_port, path, _model_aliases(), key))
+    label_url = settings.LABEL_ENGINE_URL
+    if labels_apart():
+        label_port = port_free()
+        label_url = f"http://127.0.0.1:{label_port}"
+        spec = _chat_engine_spec(label_port, model_path(settings.LABEL_MODEL), _label_names(), key)
+        engines.append(replace(spec, name="labels"))
     if not encoder_url:
         encoder_port = port_free()
         encoder_url = f"http://127.0.0.1:{encoder_port}"
@@ -133,6 +139,7 @@ def children_plan(*, host: str, port: int) -> list[ChildSpec]:
     where = {
         "SUPPORTDESK_ENGINE_URL": engine_url,
         "SUPPORTDESK_ENCODER_URL": encoder_url,
+        "SUPPORTDESK_LABEL_ENGINE_URL": label_url,
         "SUPPORTDESK_ENGINE_API_KEY": key,
     }
     web = ChildSpec(
@@ -151,6 +158,40 @@ def children_plan(*, host: str, port: int) -> list[ChildSpec]:
         nice=WORKER_NICE,
     )
     return [web, *engines, worker]
+
+
+def labels_apart() -> bool:
+    """Whether an engine of its own is to be started for labels."""
+    own = settings.LABEL_MODEL and settings.LABEL_MODEL != settings.MODEL
+    return bool(own) and not settings.LABEL_ENGINE_URL
+
+
+def memory_problem() -> str:
+    """Why two models do not fit beside each other, as a sentence; empty if they do, or if there
+    is only one."""
+    if not labels_apart():
+        return ""
+    from inference.weights.memory import memory_available, memory_needed
+    from inference.weights.progress import size_text
+
+    names = [settings.LABEL_MODEL]
+    if not settings.ENGINE_URL and settings.LOCAL_ENGINE != "off":
+        names.append(settings.MODEL)
+    try:
+        needed = sum(memory_needed(model_path(name)) for name in names)
+    except WeightsError as error:
+        return str(error)
+    room = memory_available()
+    if room is None or needed <= room:
+        return ""
+    return (
+        f"{' and '.join(names)} need about {size_text(needed)} of memory, and only"
+        f" {size_text(room)} are free: leave SUPPORTDESK_LABEL_MODEL out, or name a smaller one."
+    )
+
+
+def _label_names() -> list[str]:
+    return [Path(settings.LABEL_MODEL).name]
 
 
 def model_path(name: str) -> Path:

@@ -164,6 +164,9 @@ EMBEDDING_MODEL = env.text("SUPPORTDESK_EMBEDDING", "multilingual-e5-small")
 ENGINE_URL = env.text("SUPPORTDESK_ENGINE_URL", "")
 ENCODER_URL = env.text("SUPPORTDESK_ENCODER_URL", "")
 ENGINE_API_KEY = env.text("SUPPORTDESK_ENGINE_API_KEY", "")
+# A model of its own for labels, in an engine beside the other; none: the chat model labels as well.
+LABEL_MODEL = env.text("SUPPORTDESK_LABEL_MODEL", "")
+LABEL_ENGINE_URL = env.text("SUPPORTDESK_LABEL_ENGINE_URL", "")
 # Other OpenAI-compatible servers, and whether the built-in engine is asked before or after them, or
 # not run at all (docs/remote-engines.md).
 ENGINES = env.engines("SUPPORTDESK_ENGINES")
