@@ -140,7 +140,7 @@ def test_a_person_can_be_asked_for(desk: FakeDesk, visitor: Visitor) -> None:
     visitor.open()
     expect(visitor.panel.locator(".header .ai")).to_have_text("AI")
     expect(visitor.panel.locator(".disclosure")).to_contain_text("AI assistant")
-    visitor.panel.get_by_role("button", name="Talk to a person").click()
+    visitor.panel.get_by_role("button", name="Talk to a human").click()
     expect(visitor.panel.locator(".subtitle")).to_contain_text("Finding a person for you")
     expect(visitor.panel.locator(".note").last).to_contain_text("We have told our team")
     desk.run(desk.conversation.add("operator", "Hello, this is *Lin*."))
@@ -172,7 +172,7 @@ def test_news_while_the_chat_is_closed_are_counted(desk: FakeDesk, visitor: Visi
     expect(visitor.panel).to_be_hidden()
     desk.run(desk.conversation.add("operator", "One more thing."))
     expect(visitor.launcher.locator(".badge")).to_have_text("1")
-    expect(visitor.launcher).to_have_attribute("aria-label", "Open support chat, 1 unread")
+    expect(visitor.launcher).to_have_attribute("aria-label", "Ask us: open the chat, 1 unread")
     visitor.launcher.click()
     expect(visitor.launcher.locator(".badge")).to_be_hidden()
 

@@ -63,6 +63,20 @@ def test_styles_of_the_page_do_not_reach_in(visitor: Visitor) -> None:
     assert host == ["block", "fixed", "1", "none", "2147483000"]
 
 
+def test_a_right_to_left_page_does_not_turn_the_chat_around(visitor: Visitor) -> None:
+    visitor.shop.style = "html { direction: rtl }"
+    visitor.open()
+    assert visitor.panel.evaluate("(panel) => getComputedStyle(panel).direction") == "ltr"
+
+
+def test_at_twice_the_size_the_whole_chat_is_on_the_screen(visitor: Visitor) -> None:
+    """A browser's zoom of 200 % leaves half as many pixels in each direction."""
+    visitor.page.set_viewport_size({"width": 683, "height": 450})
+    visitor.open()
+    for part in (visitor.input, visitor.panel.get_by_role("button", name="Close chat")):
+        expect(part).to_be_in_viewport(ratio=1)
+
+
 def test_styles_of_the_widget_do_not_reach_out(visitor: Visitor) -> None:
     visitor.page.goto("about:blank")
     visitor.visit()

@@ -79,7 +79,7 @@ export type Reason = (typeof REASONS)[number];
 
 const zh: Messages = {
   launcher: "在线咨询",
-  launcherOpen: (unread) => (unread > 0 ? `打开客服对话，${unread} 条未读` : "打开客服对话"),
+  launcherOpen: (unread) => (unread > 0 ? `在线咨询：打开对话，${unread} 条未读` : "在线咨询：打开对话"),
   close: "关闭对话",
   panelLabel: (shop) => `${shop}客服对话`,
   defaultName: "在线客服",
@@ -167,7 +167,7 @@ const zh: Messages = {
 
 const en: Messages = {
   launcher: "Ask us",
-  launcherOpen: (unread) => (unread > 0 ? `Open support chat, ${unread} unread` : "Open support chat"),
+  launcherOpen: (unread) => (unread > 0 ? `Ask us: open the chat, ${unread} unread` : "Ask us: open the chat"),
   close: "Close chat",
   panelLabel: (shop) => `${shop} support chat`,
   defaultName: "Support",
@@ -176,7 +176,7 @@ const en: Messages = {
   subtitleHuman: "You are talking with a person",
   subtitleClosed: "This chat has ended",
   person: "Human",
-  personLong: "Talk to a person",
+  personLong: "Talk to a human",
   personAsked: "Asking…",
   welcomeTitle: "Hello, how can we help?",
   welcome: "Ask about products, orders, delivery or returns.",

@@ -19,6 +19,7 @@ export class Sources {
       const chip = this.button(index + 1, "source");
       chip.append(
         element("span", { class: "number" }, String(index + 1)),
+        " ", // or the words that are read out would not be those that are seen
         element("span", { class: "source-title" }, citation.title || citation.id),
       );
       list.append(element("li", {}, chip));
