@@ -16,8 +16,8 @@ from supportdesk.evaluation.rows import EvaluationError, Row, Score, rows_read, 
 if TYPE_CHECKING:
     from supportdesk.evaluation.engines import Generate
 
-TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "security")
-_READY = ("retrieval", "match", "intent", "sentiment", "grounded", "support")
+TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "gaps", "security")
+_READY = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "gaps")
 
 
 class Command(BaseCommand):
@@ -65,6 +65,14 @@ class Command(BaseCommand):
             encoder = encoder_open()
             for one in sets_find(data, "match_", name):
                 yield match_score(one, rows_read(data / f"{one}.jsonl", limit), encoder)
+            return
+        if task == "gaps":
+            from supportdesk.evaluation.gaps import gaps_score
+            from supportdesk.evaluation.match import encoder_open
+
+            encoder = encoder_open()
+            for one in sets_find(data, "intent_", name):
+                yield gaps_score(one, rows_read(data / f"{one}.jsonl", limit), encoder)
             return
         if task == "retrieval":
             from supportdesk.evaluation.match import encoder_open
