@@ -24,16 +24,22 @@ class ModelGate:
         self._places = places
         self._clock = clock
         self._inside = 0
-        self._waiting = 0
+        self._line: list[Live] = []
         self._mean = _FIRST_ESTIMATE
         self._semaphore = asyncio.Semaphore(places)
 
     @property
     def estimate(self) -> float:
         """Seconds that a request that comes now would wait."""
-        if self._inside < self._places:
-            return 0.0
-        return self._mean * (self._waiting + 1) / self._places if self._places else math.inf
+        return 0.0 if self._inside < self._places else self._wait(ahead=len(self._line))
+
+    def _wait(self, *, ahead: int) -> float:
+        return self._mean * (ahead + 1) / self._places if self._places else math.inf
+
+    def _positions_tell(self) -> None:
+        """Tell everybody in the line how many are before them, and how long it will take."""
+        for ahead, live in enumerate(self._line):
+            live.status("queued", position=ahead, eta_ms=int(1000 * self._wait(ahead=ahead)))
 
     @asynccontextmanager
     async def admitted(self, *, seconds_left: float, live: Live) -> AsyncIterator[None]:
@@ -47,15 +53,16 @@ class ModelGate:
         if estimate > seconds_left:
             raise EngineOverloaded("The estimated wait is longer than the deadline.")
         if estimate:
-            live.status("queued", position=self._waiting + 1, eta_ms=int(1000 * estimate))
-        self._waiting += 1
+            live.status("queued", position=len(self._line), eta_ms=int(1000 * estimate))
+        self._line.append(live)
         try:
             async with asyncio.timeout(seconds_left):
                 await self._semaphore.acquire()
         except TimeoutError as error:
             raise EngineTimeout("The deadline passed while the request waited.") from error
         finally:
-            self._waiting -= 1
+            self._line.remove(live)
+            self._positions_tell()
         self._inside += 1
         began = self._clock()
         try:
