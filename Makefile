@@ -20,7 +20,7 @@ test: ## set up what is missing and run every test (ARGS="-k name")
 soak: ## the long tests: flat memory over 10,000 requests, faults with real waits (SOAK_MINUTES=30)
 	$(BOOTSTRAP) soak $(ARGS)
 
-lint: ## ruff, mypy, import contracts, templates, migrations
+lint: ## ruff, mypy, import contracts, templates, migrations, widget
 	$(BOOTSTRAP) lint
 
 bench: ## time the desk; ARGS=--rivals gets llama-server and torch to compare with; JSON in benchmarks/out/

@@ -115,9 +115,25 @@ def _lint(arguments: list[str]) -> int:
         _step(" ".join(tool))
         if _call([str(VENV / "bin" / tool[0]), *tool[1:], *arguments]):
             failed.append(tool[0])
+    if not _widget_check():
+        failed.append("widget")
     if failed:
         print(f"Failed: {', '.join(failed)}", flush=True)
     return 1 if failed else 0
+
+
+def _widget_check() -> bool:
+    """Types, tests and freshness of the chat widget, where Node is; says so where it is not."""
+    widget = BASE_DIR / "widget"
+    _step("npm run check (widget)")
+    if not (shutil.which("node") and shutil.which("npm")):
+        print("No Node: the widget's sources are not checked. Install: nodejs npm", flush=True)
+        return True
+    npm = ["npm", "--prefix", str(widget), "--silent"]
+    if not (widget / "node_modules").is_dir() and _call([*npm, "ci", "--no-fund", "--no-audit"]):
+        print("npm could not install the widget's tools: they are not checked.", flush=True)
+        return True
+    return not _call([*npm, "run", "check"])
 
 
 def _python(arguments: list[str]) -> int:
