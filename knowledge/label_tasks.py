@@ -88,7 +88,7 @@ def _learn(set_id: int, value: LabelSetValue) -> LabelClassifier:
     # What it could be learnt from belongs to its name: with an engine away it is another one.
     revision = revision_of(
         value,
-        _model_name() if rows.logprobs is not None else "",
+        label_model_name() if rows.logprobs is not None else "",
         settings.EMBEDDING_MODEL if rows.vectors is not None else "",
     )
     return classifier_fit(value, rows, revision=revision)
@@ -124,12 +124,13 @@ def _vectors(
 @asynccontextmanager
 async def engines_open() -> AsyncIterator[tuple[ChatClient, EmbeddingClient | None]]:
     """Clients of the model that labels and, if there is one, of the encoder of the settings."""
+    # A model of its own labels, where the settings name one (docs/models.md).
     chat = backends_make(
         settings.ENGINES,
         local_url=settings.LABEL_ENGINE_URL or settings.ENGINE_URL,
-        local_model=_model_name(),
+        local_model=label_model_name(),
         local_key=settings.ENGINE_API_KEY,
-        local_order="first" if settings.LABEL_ENGINE_URL else settings.LOCAL_ENGINE,
+        local_order=settings.LOCAL_ENGINE,
         redis_url=settings.REDIS_URL,
     )
     encoder = (
@@ -164,7 +165,8 @@ async def _ready_wait(chat: ChatClient, seconds: float) -> None:
         await asyncio.sleep(_START_PAUSE)
 
 
-def _model_name() -> str:
-    """The model that labels: one of its own where an engine runs it, else the chat model."""
-    name = settings.LABEL_MODEL if settings.LABEL_ENGINE_URL else settings.MODEL
-    return Path(name).name
+def label_model_name() -> str:
+    """The chat model that labels: one of its own, or the one that answers."""
+    name = settings.LABEL_MODEL or settings.MODEL
+    path = Path(name)
+    return path.name if path.is_absolute() or "/" in name else name

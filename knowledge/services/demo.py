@@ -22,7 +22,7 @@ from django.db import transaction
 
 from knowledge.models import Entry, Language, PromptTemplate, Rule, Site
 from knowledge.services.entries import entry_create
-from knowledge.services.labels import label_defaults_ensure
+from knowledge.services.labels import label_defaults_ensure, label_sets_refresh
 from knowledge.services.prompts import CONTENT, prompt_draft_save, prompt_publish
 from knowledge.services.rules import rule_create
 from knowledge.services.sites import site_create, site_update
@@ -49,6 +49,7 @@ def defaults_ensure() -> None:
         for values in _table("rules.toml")["rule"]:
             rule_create(is_default=True, **_rule_values(values))
     label_defaults_ensure()
+    label_sets_refresh()
     for site in Site.objects.filter(is_demo=True):
         missing = [origin for origin in demo_origins() if origin not in site.origins]
         if missing:

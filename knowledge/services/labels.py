@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from inference.labels.fitting import EXAMPLES_MOST
+from inference.labels.fitting import EXAMPLES_MOST, revision_of
 from inference.labels.labelling import label_prompt
-from knowledge.label_sets import label_set_value
-from knowledge.label_tasks import label_set_learning
+from knowledge.label_sets import label_set_read, label_set_value
+from knowledge.label_tasks import label_model_name, label_set_learning
 from knowledge.models import Label, LabelExample, LabelFit, LabelSet
 from knowledge.services.label_defaults import label_tables
 
@@ -157,6 +158,20 @@ def label_defaults_ensure() -> None:
         return
     for table in label_tables():
         _default_create(table)
+
+
+def label_sets_refresh() -> int:
+    """Have those sets learnt anew whose fit is of other examples, prompts or models than those of
+    now: another model may have been chosen, or a change may have passed by the services.
+
+    Returns how many.
+    """
+    count = 0
+    for fit in LabelFit.objects.select_related("label_set").defer("data"):
+        value = label_set_read(fit.label_set).value
+        if fit.revision != revision_of(value, label_model_name(), settings.EMBEDDING_MODEL):
+            count += label_set_learn(label_set=fit.label_set)
+    return count
 
 
 def _default_create(table: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from knowledge.services.labels import (
     label_examples_delete,
     label_examples_import,
     label_set_learn,
+    label_sets_refresh,
 )
 from knowledge.services.prompts import prompt_template_create
 
@@ -138,6 +139,20 @@ def test_what_was_learnt_of_other_labels_is_not_used(mood, without_engines) -> N
     learn(mood)
     Label.objects.create(label_set=mood, name="so-so", position=3)
     assert label_set_read(mood).classifier is None
+
+
+def test_what_passed_by_the_services_is_learnt_at_the_next_start(
+    mood, monkeypatch, without_engines
+) -> None:
+    monkeypatch.setattr(
+        "knowledge.services.labels.label_model_name", lambda: ""
+    )  # nothing could be asked of a model here
+    monkeypatch.setattr("django.conf.settings.EMBEDDING_MODEL", "")
+    label_examples_import(label_set=mood, data=CSV.encode())
+    learn(mood)
+    assert label_sets_refresh() == 0
+    LabelExample.objects.filter(label_set=mood, text="awful lamp").update(text="ghastly lamp")
+    assert label_sets_refresh() == 1
 
 
 def test_too_few_examples_are_told(mood, without_engines) -> None:
