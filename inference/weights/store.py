@@ -85,8 +85,8 @@ def model_ensure(
 ) -> Path:
     """Have the model ready: checked if it is there, else downloaded, converted and published.
 
-    ``name`` is a name of the catalog, or a path to a converted model, a GGUF file or a directory
-    with safetensors. Several processes may call this at once: one works, the others wait.
+    ``name`` is a name of the catalog or of a model that was converted here, or a path to a
+    converted model, a GGUF file or a directory with safetensors. Several processes may call this at once: one works, the others wait.
 
     Raises:
         WeightsError: It cannot be had; nothing half-made is left behind.
@@ -98,6 +98,9 @@ def model_ensure(
             model_verify(path, quick=True)
             return path
         return model_convert(path, cache_dir, progress, catalog=catalog)
+    if name not in catalog and (model_dir(name, cache_dir) / MANIFEST).exists():
+        _existing_verify(model_dir(name, cache_dir))  # converted here under a name of its own
+        return model_dir(name, cache_dir)
     card = catalog.card(name)
     with _disk_errors(name, cache_dir), _model_lock(name, cache_dir, progress):
         target = model_dir(name, cache_dir)

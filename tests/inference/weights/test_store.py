@@ -274,6 +274,16 @@ def test_a_converted_directory_may_stand_for_the_name(
     assert not (tmp_path / "two").exists()
 
 
+def test_a_model_converted_here_goes_by_its_own_name(
+    catalog: Catalog, gguf: Path, tmp_path: Path, told: list[str]
+) -> None:
+    path = model_convert(gguf, tmp_path, told.append, name="mine", catalog=catalog)
+    assert model_ensure("mine", tmp_path, told.append, catalog=catalog) == path
+    (path / "model.bin").write_bytes(b"")
+    with pytest.raises(WeightsError, match="damaged"):
+        model_ensure("mine", tmp_path, told.append, catalog=catalog)
+
+
 def test_a_path_to_nothing_is_told(catalog: Catalog, tmp_path: Path, told: list[str]) -> None:
     with pytest.raises(WeightsError, match=r"nothing\.gguf does not exist"):
         model_ensure(str(tmp_path / "nothing.gguf"), tmp_path, told.append, catalog=catalog)
