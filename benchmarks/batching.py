@@ -3,7 +3,7 @@
 The engine runs in this process, without HTTP. The same questions go, in turn, through a scheduler
 that runs one request at a time, one that runs batches, and one that runs batches and keeps the
 instructions read; closed-loop clients ask the next question as soon as the last is answered.
-The share of texts that are not what the same prompt gets alone is counted as well: in int8, reading
+The share of texts that are not what the same prompt gets alone (one by one) is counted as well: in int8, reading
 a prompt in other pieces rounds differently.
 """
 
@@ -34,7 +34,6 @@ RULES = ChatMessage(
     " answers the customer's question, at most 100 words. Change nothing and add nothing; what the"
     " facts do not say you cannot confirm. If an order number is missing, ask for it.",
 )
-ANSWER_TOKENS = 48
 MODES = ("one by one", "batches", "batches and prefix")
 
 
@@ -64,7 +63,12 @@ def prompts_make(engine: GeneratorEngine, tokens: int, count: int) -> list[Promp
 
 
 async def clients_run(
-    engine: GeneratorEngine, mode: str, prompts: Sequence[Prompt], clients: int
+    engine: GeneratorEngine,
+    mode: str,
+    prompts: Sequence[Prompt],
+    clients: int,
+    *,
+    answer_tokens: int,
 ) -> tuple[float, list[Taken]]:
     """Seconds for all prompts, and the answers."""
     limits = BatchLimits(answers=1) if mode == "one by one" else None
@@ -76,7 +80,7 @@ async def clients_run(
 
     async def client() -> None:
         while waiting:
-            taken.append(await _ask(scheduler, waiting.pop()))
+            taken.append(await _ask(scheduler, waiting.pop(), answer_tokens))
 
     began = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
@@ -85,9 +89,9 @@ async def clients_run(
     return seconds, taken
 
 
-async def _ask(scheduler: Scheduler, prompt: Prompt) -> Taken:
+async def _ask(scheduler: Scheduler, prompt: Prompt, answer_tokens: int) -> Taken:
     began, first, text = time.perf_counter(), 0.0, ""
-    parameters = GenerationParameters(max_tokens=ANSWER_TOKENS)
+    parameters = GenerationParameters(max_tokens=answer_tokens)
     job = scheduler.job_submit(prompt, parameters, seconds=600)
     async for chunk in scheduler.job_chunks(job):
         first = first or time.perf_counter() - began
@@ -96,23 +100,30 @@ async def _ask(scheduler: Scheduler, prompt: Prompt) -> Taken:
 
 
 async def batching_measure(
-    engine: GeneratorEngine, *, lengths: Sequence[int], clients: Sequence[int], runs: int
+    engine: GeneratorEngine,
+    *,
+    lengths: Sequence[int],
+    clients: Sequence[int],
+    runs: int,
+    rounds: int,
+    answer_tokens: int,
 ) -> list[dict[str, object]]:
     """A row for each prompt length, number of clients and mode."""
     rows: list[dict[str, object]] = []
     for tokens in lengths:
         for count in clients:
-            prompts = prompts_make(engine, tokens, 2 * count)
-            alone = {taken.prompt: taken.text for _, all_taken in [
-                await clients_run(engine, "one by one", prompts, 1)
-            ] for taken in all_taken}  # fmt: skip
+            prompts = prompts_make(engine, tokens, rounds * count)
             rates: dict[str, list[float]] = {mode: [] for mode in MODES}
             answers: dict[str, list[Taken]] = {mode: [] for mode in MODES}
             for _ in range(runs):
                 for mode in MODES:
-                    seconds, taken = await clients_run(engine, mode, prompts, count)
+                    seconds, taken = await clients_run(
+                        engine, mode, prompts, count, answer_tokens=answer_tokens
+                    )
                     rates[mode].append(len(taken) / seconds)
+                    print(f"{tokens} tokens, {count} clients, {mode}: {seconds:.1f} s", flush=True)
                     answers[mode] += taken
+            alone = {one.prompt: one.text for one in answers[MODES[0]]}
             for mode in MODES:
                 rows.append(
                     {
@@ -145,13 +156,20 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+", default=[250, 600], help="prompt tokens")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--runs", type=int, default=3, help="medians count")
+    parser.add_argument("--rounds", type=int, default=2, help="questions of each client")
+    parser.add_argument("--answer-tokens", type=int, default=48)
     options = parser.parse_args()
     cache = Path(os.environ.get("SUPPORTDESK_CACHE") or "~/.cache/supportdesk").expanduser()
     path = model_find(options.model, cache)
     engine = GeneratorEngine.load(path, manifest_read(path))
     rows = asyncio.run(
         batching_measure(
-            engine, lengths=options.lengths, clients=options.clients, runs=options.runs
+            engine,
+            lengths=options.lengths,
+            clients=options.clients,
+            runs=options.runs,
+            rounds=options.rounds,
+            answer_tokens=options.answer_tokens,
         )
     )
     table_print("Batches", rows)

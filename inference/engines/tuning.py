@@ -26,7 +26,6 @@ class EngineTuning:
 
     Attributes:
         intra_threads: cores that one generation uses; 0 takes those that the process may use.
-        inter_threads: generations that run at the same time, with the same weights in memory.
         batch_most: sequences that are decoded together at most.
         prefill_tokens_per_second: speed of reading a prompt, before its length slows it down.
         prefill_square_seconds: what the square of a prompt's tokens adds to its reading, seconds.
@@ -35,7 +34,6 @@ class EngineTuning:
     """
 
     intra_threads: int = 0
-    inter_threads: int = 1
     batch_most: int = 8
     prefill_tokens_per_second: float = 640.0
     prefill_square_seconds: float = 5e-7
@@ -44,9 +42,8 @@ class EngineTuning:
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for figures that no machine can have."""
-        for name in ("inter_threads", "batch_most"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
+        if self.batch_most < 1:
+            raise ValueError("batch_most must be at least 1")
         if self.intra_threads < 0:
             raise ValueError("intra_threads must not be negative")
         for field in fields(self):

@@ -12,7 +12,7 @@ from inference.errors import WeightsError
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    tuning = EngineTuning(intra_threads=3, inter_threads=2, decode_tokens_per_second=9.7)
+    tuning = EngineTuning(intra_threads=3, batch_most=4, decode_tokens_per_second=9.7)
     tuning_save(tmp_path, tuning)
     assert tuning_load(tmp_path) == tuning
     assert [file.name for file in tmp_path.iterdir()] == [TUNING]
@@ -38,7 +38,7 @@ def test_whole_numbers_stand_for_speeds_too_and_what_is_left_out_has_its_default
         json.dumps({"format": 2}),
         json.dumps({"format": 1, "batch_most": 0}),
         json.dumps({"format": 1, "batch_most": 1.5}),
-        json.dumps({"format": 1, "inter_threads": True}),
+        json.dumps({"format": 1, "batch_most": True}),
         json.dumps({"format": 1, "decode_tokens_per_second": 0}),
         json.dumps({"format": 1, "decode_tokens_per_second": float("nan")}),
         json.dumps({"format": 1, "colour": 1}),
