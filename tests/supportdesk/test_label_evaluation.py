@@ -1,0 +1,92 @@
+"""``evaluate sentiment|intent`` on rows of our own: what is learnt from, grouped and told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from inference.labels.labelling import Labeller
+from supportdesk.evaluation.labels import LabelTools, labels_score
+from supportdesk.evaluation.rows import Row
+
+COLOURS = {"red": ("crimson", "scarlet"), "blue": ("navy", "azure"), "oos": ("loud", "quiet")}
+
+
+class Encoder:
+    """A vector of chance for each text, so that only the words tell."""
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        kind: Literal["query", "passage"],
+        timeout: float,  # noqa: ASYNC109
+    ) -> np.ndarray:
+        rows = np.stack([np.random.default_rng(len(text)).normal(size=8) for text in texts])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    async def aclose(self) -> None: ...
+
+
+def rows(*things: str, bot: str = "") -> list[Row]:
+    return [
+        {"text": f"a {word} {thing}", "label": label, **({"bot": bot} if bot else {})}
+        for label, words in COLOURS.items()
+        for word in words
+        for thing in things
+    ]
+
+
+@pytest.fixture
+def tools(settings, tmp_path) -> LabelTools:
+    settings.CACHE_DIR = tmp_path
+    return LabelTools(Labeller(None, Encoder()), lambda _line: None, use_model=False)
+
+
+async def test_learnt_labels_are_scored_on_other_rows(tools) -> None:
+    learnt = rows("cup", "hat", "box", "pen", "bag")
+    score = await labels_score("intent", "x", rows("shoe", "ring"), learnt, tools)
+    assert (score.task, score.set, score.n) == ("intent", "x", 12)
+    assert score.metrics["accuracy"] == 1.0
+    assert score.metrics["macro_f1"] == 1.0
+    assert score.metrics["oos_recall"] == 1.0
+
+
+async def test_each_bot_learns_from_its_own_rows_and_the_mean_is_told(tools) -> None:
+    learnt = rows("cup", "hat", "box", "pen", bot="one") + [
+        {**row, "label": "always", "bot": "two"} for row in rows("cup")[:3]
+    ]
+    learnt += [{**row, "label": "never", "bot": "two"} for row in rows("hat")[3:]]
+    scored = [*rows("ring", bot="one"), {"text": "zzz", "label": "neither", "bot": "two"}]
+    score = await labels_score("intent", "x", scored, learnt, tools)
+    assert score.metrics["accuracy_one"] == 1.0
+    assert score.metrics["accuracy_two"] == 0.0
+    assert score.metrics["accuracy"] == 0.5
+
+
+async def test_groups_and_fine_labels_are_told_apart(tools) -> None:
+    def grouped(some: list[Row]) -> list[Row]:
+        return [
+            {**row, "group_full": row["label"], "label": row["text"].split()[1]} for row in some
+        ]
+
+    learnt = grouped(rows("cup", "hat", "box", "pen"))
+    score = await labels_score("intent", "x", grouped(rows("ring")), learnt, tools)
+    assert score.metrics["macro_f1"] == 1.0
+    assert score.metrics["macro_f1_fine"] == 1.0
+
+
+async def test_what_was_learnt_is_kept(tools, settings) -> None:
+    learnt, lines = rows("cup", "hat", "box"), []
+    told = LabelTools(tools.labeller, lines.append, use_model=False)
+    await labels_score("intent", "x", rows("ring"), learnt, told)
+    assert any("fitting" in line for line in lines)
+    lines.clear()
+    await labels_score("intent", "x", rows("ring"), learnt, told)
+    assert not any("fitting" in line for line in lines)
+    # Other examples are another thing to learn.
+    await labels_score("intent", "x", rows("ring"), learnt[1:], told)
+    assert any("fitting" in line for line in lines)
