@@ -31,7 +31,7 @@ def reply_make(climbed: Climbed) -> Reply:
                 {"role": message.role, "content": message.content} for message in walk.prompt
             ],
             rejected_text=walk.rejected,
-            details=walk.details,
+            details=_details(walk),
             prompt_tokens=walk.usage.prompt_tokens,
             completion_tokens=walk.usage.completion_tokens,
             timings=walk.timings,
@@ -72,3 +72,8 @@ def citations_make(walk: Walk, cited: tuple[str, ...]) -> list[dict[str, str]]:
         for each in cited
         if each in passages
     ]
+
+
+def _details(walk: Walk) -> dict[str, object]:
+    """What the steps noted, and what the model thought, for the transcript that staff read."""
+    return {**walk.details, "reasoning": walk.reasoning} if walk.reasoning else walk.details

@@ -69,6 +69,7 @@ class Evidence:
     total_milliseconds: float | None
     rule_words: Sequence[str]
     problems: Sequence[str]
+    reasoning: str
     other_details: Sequence[tuple[str, str]]
 
 
@@ -139,7 +140,7 @@ def _evidence(provenance: Provenance) -> Evidence:
     details = provenance.details if isinstance(provenance.details, Mapping) else {}
     rule = details.get("rule")
     problems = details.get("problems")
-    known = {"rule", "problems"}
+    known = {"rule", "problems", "reasoning"}
     total = _milliseconds(provenance.timings, "total")
     return Evidence(
         provenance=provenance,
@@ -153,6 +154,7 @@ def _evidence(provenance: Provenance) -> Evidence:
         total_milliseconds=total,
         rule_words=_rule_words(rule),
         problems=[str(problem) for problem in problems] if isinstance(problems, list) else [],
+        reasoning=str(details.get("reasoning", "")),
         other_details=[
             (key, _flat(value)) for key, value in sorted(details.items()) if key not in known
         ],

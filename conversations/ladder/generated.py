@@ -13,7 +13,7 @@ from conversations.ladder.draft import Draft, DraftRejected
 from conversations.ladder.gate import ModelGate
 from conversations.ladder.ports import Knowledge
 from conversations.ladder.values import Answer, Walk
-from inference.chat import ChatChunk, ChatClient, ChatMessage, GenerationParameters, Priority
+from inference.chat import ChatChunk, ChatClient, ChatMessage, ChatOptions, Priority
 from inference.errors import (
     EngineDown,
     EngineError,
@@ -25,6 +25,7 @@ from inference.errors import (
     RequestInvalid,
 )
 from inference.support.check import SupportCheck, SupportPassage
+from knowledge.selectors import PublishedPrompt
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Generated:
             for attempt in range(walk.question.attempts, ATTEMPTS_MOST + 1):
                 draft = self._draft(walk, passages)
                 try:
-                    await self._generate(walk, draft, messages, published.parameters)
+                    await self._generate(walk, draft, messages, published)
                 except EngineDown:
                     # It broke off in the middle: a second engine may be there already.
                     if not draft.raw or attempt == ATTEMPTS_MOST:
@@ -149,9 +150,9 @@ class Generated:
         walk: Walk,
         draft: Draft,
         messages: Sequence[ChatMessage],
-        parameters: GenerationParameters,
+        published: PublishedPrompt,
     ) -> None:
-        """Stream one answer into ``draft``.
+        """Stream one answer into ``draft``; what the model thinks before it is kept for staff.
 
         Raises:
             DraftRejected, FirstTokenLate, EngineError.
@@ -161,11 +162,16 @@ class Generated:
         ends = began + walk.deadline.left
         stream = self._client.stream(
             messages,
-            parameters,
+            published.parameters,
             timeout=ends - began,
+            options=ChatOptions(
+                enable_thinking=published.thinking_tokens > 0,
+                thinking_tokens=published.thinking_tokens or None,
+            ),
             priority=Priority.ANSWER,
             conversation=walk.question.conversation,
         )
+        walk.reasoning = ""
         first_by = min(began + self._first_token_seconds, ends)
         finish_reason = None
         begun = False
@@ -176,15 +182,16 @@ class Generated:
                 aclosing(_timed(stream, walk)) as chunks,
             ):
                 async for chunk in chunks:
+                    if chunk.text or chunk.reasoning:
+                        limit.reschedule(ends)  # it has begun
                     if chunk.text and not begun:
                         begun = True
                         walk.live.status("writing")
                         walk.timings["first_token"] = round(1000 * (loop.time() - began), 1)
-                        limit.reschedule(ends)
                     finish_reason = chunk.finish_reason or finish_reason
                     self._take(walk, draft, chunk)
         except (TimeoutError, EngineTimeout) as error:
-            if draft.raw:
+            if draft.raw or walk.reasoning:
                 raise EngineTimeout("The deadline passed while the model wrote.") from error
             raise FirstTokenLate("The model did not begin in time.") from error
         self._show(walk, draft.finish(complete=finish_reason != "length"))
@@ -192,6 +199,7 @@ class Generated:
     def _take(self, walk: Walk, draft: Draft, chunk: ChatChunk) -> None:
         if chunk.usage is not None:
             walk.usage = chunk.usage
+        walk.reasoning += chunk.reasoning
         if chunk.engine is not None:
             walk.model = chunk.engine.model or walk.model
             if chunk.engine.host:  # another one than the weights on this machine

@@ -14,6 +14,7 @@ from unfold.widgets import (
 )
 
 from knowledge.models import PromptVersion
+from knowledge.models.prompts import THINKING_TOKENS_MOST
 
 VARIABLES = (
     "passages",
@@ -37,6 +38,7 @@ class PromptDraftForm(forms.ModelForm):
             "temperature",
             "top_p",
             "repetition_penalty",
+            "thinking_tokens",
             "note",
         )
         widgets = {
@@ -47,6 +49,9 @@ class PromptDraftForm(forms.ModelForm):
             "top_p": UnfoldAdminDecimalFieldWidget(attrs={"step": "0.05", "min": 0, "max": 1}),
             "repetition_penalty": UnfoldAdminDecimalFieldWidget(
                 attrs={"step": "0.05", "min": 0.5, "max": 2}
+            ),
+            "thinking_tokens": UnfoldAdminIntegerFieldWidget(
+                attrs={"min": 0, "max": THINKING_TOKENS_MOST}
             ),
             "note": UnfoldAdminTextInputWidget(),
         }
@@ -63,7 +68,12 @@ class PromptDraftForm(forms.ModelForm):
                 max_value=most,
                 widget=self.fields[name].widget,
             )
+        self.fields["thinking_tokens"].required = False
         self.fields["note"].help_text = _("What you changed and why; only for you and colleagues.")
+
+    def clean_thinking_tokens(self) -> int:
+        """An empty field means no thinking."""
+        return self.cleaned_data.get("thinking_tokens") or 0
 
 
 class PromptSampleForm(forms.Form):

@@ -16,7 +16,15 @@ from knowledge.models import PromptTemplate, PromptVersion, Site
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-CONTENT = ("system", "user", "max_tokens", "temperature", "top_p", "repetition_penalty")
+CONTENT = (
+    "system",
+    "user",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "repetition_penalty",
+    "thinking_tokens",
+)
 
 
 @transaction.atomic
