@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from inference.scheduler.jobs import Job
 from inference.scheduler.speed import EngineSpeed
 
+_ANSWERS_LEAST = 2
 PAUSES_MOST = 3
 """An answer is interrupted no more often than this."""
 
@@ -28,13 +29,14 @@ class BatchLimits:
     Attributes:
         answers: sequences in it.
         padding: line breaks that a prompt may get, tokens.
-        prefill_seconds: time until the first words: all prompts are read before them.
+        prefill_seconds: time until the first words: all prompts are read before them. Two may
+            take longer, since writing alone what could be written together makes nobody faster.
         score_tokens: tokens of prompts that are scored together.
     """
 
     answers: int = 8
     padding: int = 48
-    prefill_seconds: float = 2.5
+    prefill_seconds: float = 3.5
     score_tokens: int = 1024
 
 
@@ -81,6 +83,8 @@ def _joins(job: Job, chosen: Sequence[Job], limits: BatchLimits, speed: EngineSp
         one.read_tokens < longest and not _paddable(one) for one in (*chosen, job)
     ):
         return False
+    if len(lengths) <= _ANSWERS_LEAST:
+        return True
     return speed.batch_prefill_seconds([longest] * len(lengths)) <= limits.prefill_seconds
 
 
