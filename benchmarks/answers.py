@@ -54,7 +54,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``verdict``: right, refused, wrong (an answer from an entry that does not answer it)."""
+    """``verdict``: right, offered ("cannot confirm", with the title of an entry that answers it),
+    refused, wrong (an answer from an entry that does not answer it)."""
 
     asked: Asked
     verdict: str
@@ -184,10 +185,11 @@ async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[
             climbed = await ladder.climb(question, live=Unseen(), deadline=Deadline.after(120.0))
             answer, walk = climbed.answer, climbed.walk
             cited = [rows[int(each[1:])]["key"] for each in answer.cited]
+            offered = [rows[int(each[1:])]["key"] for each in _offered(walk.details)]
             outcomes.append(
                 Outcome(
                     asked=asked,
-                    verdict=_verdict(asked, cited),
+                    verdict=_verdict(asked, cited, offered),
                     tier=answer.tier,
                     reason=answer.reason or "",
                     text=answer.text,
@@ -201,7 +203,14 @@ async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[
     return outcomes
 
 
-def _verdict(asked: Asked, cited: Sequence[str]) -> str:
+def _offered(details: Mapping[str, Any]) -> Sequence[str]:
+    offered: Sequence[str] = details.get("offered", ())
+    return offered
+
+
+def _verdict(asked: Asked, cited: Sequence[str], offered: Sequence[str]) -> str:
+    if not cited and asked.expected & set(offered):
+        return "offered"
     if not cited:
         return "refused" if asked.expected else "right"
     return "right" if asked.expected & set(cited) else "wrong"
@@ -222,6 +231,7 @@ def tables_print(outcomes: Sequence[Outcome]) -> None:
                 "language": language,
                 "questions": counts.total(),
                 "right": counts["right"],
+                "offered": counts["offered"],
                 "wrongly_refused": counts["refused"],
                 "wrongly_answered": counts["wrong"],
             }

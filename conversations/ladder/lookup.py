@@ -14,15 +14,12 @@ from knowledge.retrieval.passages import Retrieval
 # A small model answers better from few: with near misses beside it, the right passage was used in
 # half of the questions.
 PASSAGES_MOST = 2
-# Of the probability from which an entry is taken for an answer, this part is enough for one whose
-# words speak of most of the question; how much they must is told by the relevance check.
-_WORDS_CAN_TELL = 0.4
 
 
 class Lookup:
     """Retrieves entries and keeps those that speak of what is asked.
 
-    ``relevant_probability``: from here on retrieval takes an entry for an answer. Each entry is
+    ``relevant_probability``: from here on retrieval takes an entry for a possible answer. Each entry is
     judged by its probability and its words together; entries in the customer's language alone, for
     a copied sentence in another one is no answer. A follow-up with two readings is looked up in
     both.
@@ -32,7 +29,7 @@ class Lookup:
 
     def __init__(self, knowledge: Knowledge, *, relevant_probability: float) -> None:
         self._knowledge = knowledge
-        self._least = _WORDS_CAN_TELL * relevant_probability
+        self._least = relevant_probability
 
     async def answer(self, walk: Walk) -> Answer | None:
         reading = await self._read(walk, walk.standalone)

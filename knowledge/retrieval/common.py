@@ -33,8 +33,6 @@ PRIOR: Final = 30
 # Subjects further than this from the nearest one hardly count; on two shops of our own the values
 # .05 to .12 differ little, and public sets do not mind.
 _TEMPERATURE: Final = 0.05
-# Where an entry has a question and a whole text, both count; the whole one lies further away.
-_BOTH: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +79,16 @@ class SubjectsSeen:
         return near
 
 
-def subjects_shared(question: Floats, entry_questions: Floats, entry_whole: Floats) -> float:
-    """How much a question and an entry are about the same subjects, in [0, 1].
-
-    All are nearnesses by subject; of ``entry_questions`` there may be several rows. It is the
-    Bhattacharyya coefficient of the two distributions over subjects (softmax of the nearness).
-    """
-    nearness = (entry_questions.max(axis=0) + entry_whole) / _BOTH
-    return float(np.sqrt(_distribution(question)) @ np.sqrt(_distribution(nearness)))
-
-
-def _distribution(nearness: Floats) -> Floats:
+def subjects_spread(nearness: Floats) -> Floats:
+    """Square roots of a distribution over subjects: the softmax of the nearness to each."""
     weights = np.exp((nearness - nearness.max()) / _TEMPERATURE)
-    distribution: Floats = weights / weights.sum()
-    return distribution
+    spread: Floats = np.sqrt(weights / weights.sum())
+    return spread
+
+
+def subjects_shared(one: Floats, other: Floats) -> float:
+    """How much two texts are about the same subjects, in [0, 1]: the Bhattacharyya coefficient."""
+    return float(one @ other)
 
 
 def centred(vectors: Floats, middle: Floats) -> Floats:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge.retrieval.common import CommonQuestions, SubjectsSeen, centred, subjects_shared
+from knowledge.retrieval.common import (
+    CommonQuestions,
+    SubjectsSeen,
+    centred,
+    subjects_shared,
+    subjects_spread,
+)
 from knowledge.retrieval.vectors import VectorTable
 
 if TYPE_CHECKING:
@@ -21,6 +27,9 @@ _MISSING: Final = -1
 # Without common questions no middle is known. E5 puts two texts of one language that have nothing
 # to do with each other at a cosine of about .8.
 _UNRELATED: Final = np.float32(0.8)
+_BOTH: Final = 1.5
+# Entries whose subjects are kept, of about 0.4 KB each.
+_SPREADS_MOST: Final = 20_000
 
 
 class Geometry:
@@ -55,6 +64,7 @@ class Geometry:
         self._whole_middles, self._whole_lengths = self._seen_from_middles(
             self._whole_rows, self._language_of
         )
+        self._spreads: dict[int, Floats] = {}
         self._question_subjects = self._subjects_seen(self._question_middles)
         self._whole_subjects = self._subjects_seen(self._whole_middles)
 
@@ -94,6 +104,32 @@ class Geometry:
             return None
         return Seen(self, vector, language)
 
+    def subjects(self, entry: int) -> Floats:
+        """How the entry at this place spreads over the common subjects; kept for later questions."""
+        known = self._spreads.get(entry)
+        if known is None:
+            if len(self._spreads) >= _SPREADS_MOST:
+                self._spreads.clear()
+            known = self._spreads[entry] = self._spread(entry)
+        return known
+
+    def _spread(self, entry: int) -> Floats:
+        number = int(self._language_of[entry])
+        start = self._starts[entry]
+        rows = self._question_rows[start : start + self._counts[entry]]
+        asked = self._question_subjects[number].nearness(
+            centred(self._matrix[rows[rows != _MISSING]], self._question_middles[number])
+        )
+        near = asked.max(axis=0)
+        whole_row = self._whole_rows[entry : entry + 1]
+        if whole_row[0] == _MISSING:
+            return subjects_spread(near)
+        [whole] = self._whole_subjects[number].nearness(
+            centred(self._matrix[whole_row], self._whole_middles[number])
+        )
+        # Both count; the whole text lies further from short questions.
+        return subjects_spread((near + whole) / _BOTH)
+
     def _question_middle(self, language: str) -> tuple[Floats, SubjectsSeen] | None:
         if self._common is None:
             return None
@@ -110,11 +146,11 @@ class Seen:
     def __init__(self, geometry: Geometry, vector: Floats, language: str) -> None:
         self._geometry = geometry
         seen_from = geometry._question_middle(language)
-        self._nearness: Floats | None = None
+        self._subjects: Floats | None = None
         if seen_from is not None:
             middle, subjects = seen_from
             vector = centred(vector, middle)
-            self._nearness = subjects.nearness(vector[np.newaxis])[0]
+            self._subjects = subjects_spread(subjects.nearness(vector[np.newaxis])[0])
         self._vector = vector
         self._along = geometry._matrix @ vector
 
@@ -145,23 +181,6 @@ class Seen:
 
     def shared(self, entry: int) -> float:
         """How much the question and the entry at this place are about the same subjects, 0 to 1."""
-        g = self._geometry
-        if g._common is None or self._nearness is None:
+        if self._subjects is None:
             return 0.0
-        number = int(g._language_of[entry])
-        start = g._starts[entry]
-        rows = g._question_rows[start : start + g._counts[entry]]
-        rows = rows[rows != _MISSING]
-        if not len(rows):
-            return 0.0
-        near = _nearness(g, rows, g._question_middles[number], g._question_subjects[number])
-        whole_row = g._whole_rows[entry : entry + 1]
-        if whole_row[0] == _MISSING:
-            whole = near.max(axis=0) / 2.0
-        else:
-            [whole] = _nearness(g, whole_row, g._whole_middles[number], g._whole_subjects[number])
-        return subjects_shared(self._nearness, near, whole)
-
-
-def _nearness(geometry: Geometry, rows: Rows, middle: Floats, subjects: SubjectsSeen) -> Floats:
-    return subjects.nearness(centred(geometry._matrix[rows], middle))
+        return subjects_shared(self._subjects, self._geometry.subjects(entry))

@@ -15,6 +15,7 @@ from knowledge.retrieval.common import (
     centred,
     common_questions,
     subjects_shared,
+    subjects_spread,
     wordings_read,
 )
 from knowledge.retrieval.entries import IndexedEntry
@@ -60,11 +61,11 @@ def test_texts_near_the_same_subject_share_it() -> None:
     subjects = common.seen_from(middle, "en")
 
     def near(*values: float) -> np.ndarray:
-        return subjects.nearness(centred(unit(*values)[np.newaxis], middle))
+        return subjects_spread(subjects.nearness(centred(unit(*values)[np.newaxis], middle))[0])
 
     broken, damaged, payment = near(0, 1, 0.3, 0), near(0, 1, 0, 0.3), near(0, 0, 0, 1)
-    assert subjects_shared(broken[0], damaged, damaged[0]) > 0.9
-    assert subjects_shared(broken[0], payment, payment[0]) < 0.1
+    assert subjects_shared(broken, damaged) > 0.9
+    assert subjects_shared(broken, payment) < 0.1
 
 
 def test_the_shipped_vectors_belong_to_the_wordings() -> None:
