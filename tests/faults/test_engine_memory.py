@@ -56,7 +56,7 @@ async def test_an_engine_without_memory_ends_in_rules_at_once_and_comes_back(
     pool = backends_make(
         local_url=f"http://127.0.0.1:{port}",
         local_model="faulty-model",
-        pool_policy=PoolPolicy(probe=0.2, attempts=1),
+        pool_policy=PoolPolicy(probe=0.2, probe_answer=20.0, attempts=1),
         breaker_policy=BreakerPolicy(failures=3, window=60.0, probe=1.0),
     )
     try:
@@ -70,7 +70,7 @@ async def test_an_engine_without_memory_ends_in_rules_at_once_and_comes_back(
         begun = time.monotonic()
         with pytest.raises(EnginesAway):
             await asked(pool)
-        assert time.monotonic() - begun < 0.2
+        assert time.monotonic() - begun < 2.0
         pauses = [line.rsplit(" in ", 1)[1] for line in lines if "SIGABRT" in line]
         assert pauses[:3] == ["0.1 s.", "0.2 s.", "0.4 s."]
 
