@@ -1,10 +1,11 @@
 """From features to a rank and to the probability that an entry answers the question.
 
-The probabilities and the figures below come from ``python -m benchmarks.retrieval_calibration --data
-DIR``: four public sets of real questions (StackFAQ, CovidFAQ, a Chinese insurance FAQ, JDDC's
-customer messages), cut down to shops of thirty entries with the answer among them and without it,
-and two shops of our own (``tests/answers``), whose questions near to an entry no public set has. A
-figure "held out" is that of a set judged by a model fitted on the other five.
+The probabilities and the figures below were fitted and judged on such samples as
+``python -m benchmarks.retrieval_calibration`` makes, those of shops of thirty entries alone: four
+public sets of real questions (StackFAQ, CovidFAQ, a Chinese insurance FAQ, JDDC's customer
+messages; up to 350 questions of each), with the answer among the entries and without it, and two
+shops of our own (``tests/answers``), whose questions near to an entry no public set has. A figure
+"held out" is that of a set judged by a model fitted on the other five.
 """
 
 from __future__ import annotations
