@@ -1,8 +1,9 @@
 """The product's engine beside other programs with the same weights, in one run.
 
 All are started before the first figure is taken and stay up until the last; each round asks every
-one of them the same questions, and every round begins with another one, so that what the machine
-does meanwhile hits all alike. While one is asked, the others are idle.
+one of them the same questions, so that what the machine does meanwhile hits all alike. The product
+is asked first, and the others have to write as many tokens as it wrote; their order changes. While
+one is asked, the others are idle.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ CLIENTS = (1, 4, 8)
 _REQUESTS = {1: 2, 4: 8, 8: 16}
 
 Row = dict[str, object]
+Case = tuple[int, BenchPrompt, int]
+"""The prompt's length that was aimed at, the prompt, the most tokens of its answer."""
 
 
 @dataclass(slots=True)
@@ -65,21 +68,22 @@ def servers_compare(
     for turn in range(runs):
         print(f"Round {turn + 1} of {runs} ...", flush=True)
         one_client = source.one_client()
-        many = {clients: source.clients(clients) for clients in CLIENTS}
         for server in _turned(servers, turn):
-            asyncio.run(_answers_take(server, one_client, samples[server.name]))
+            lengths = asyncio.run(_answers_take(server, one_client, samples[server.name]))
+            one_client = [
+                (aim, prompt, length)
+                for (aim, prompt, _), length in zip(one_client, lengths, strict=True)
+            ]
         for clients in CLIENTS:
+            prompts = source.clients(clients)
             for server in _turned(servers, turn):
-                rate = asyncio.run(
-                    clients_time(
-                        server, many[clients], clients=clients, output_tokens=OUTPUT_TOKENS
-                    )
-                )
+                rate, lengths = asyncio.run(clients_time(server, prompts, clients=clients))
                 samples[server.name].rates[clients].append(rate)
+                prompts = [(p, n) for (p, _), n in zip(prompts, lengths, strict=True)]
         if torch is not None:
             taken = samples.setdefault("transformers float32", Samples())
-            for aim, prompt in one_client:
-                taken.two_pass[aim].append(torch.answer_time(prompt, OUTPUT_TOKENS))
+            for aim, prompt, length in one_client:
+                taken.two_pass[aim].append(torch.answer_time(prompt, length))
     return {
         "latency": [row for name, taken in samples.items() for row in _latency_rows(name, taken)],
         "throughput": [
@@ -107,30 +111,37 @@ class _PromptSource:
         self._short: Iterator[BenchPrompt] = iter(prompts_make(count, tokens=short, number=number))
         self._long: Iterator[BenchPrompt] = iter(prompts_make(count, tokens=long, number=runs + 1))
 
-    def warm_up(self) -> list[tuple[int, BenchPrompt]]:
+    def warm_up(self) -> list[Case]:
         return self.one_client()
 
-    def one_client(self) -> list[tuple[int, BenchPrompt]]:
+    def one_client(self) -> list[Case]:
         """One prompt of each length, with the length aimed at; languages change with the rounds."""
         short, long = PROMPT_TOKENS
-        return [(short, next(self._short)), (long, next(self._long))]
+        return [
+            (short, next(self._short), OUTPUT_TOKENS),
+            (long, next(self._long), OUTPUT_TOKENS),
+        ]
 
-    def clients(self, clients: int) -> list[BenchPrompt]:
-        return [next(self._short) for _ in range(_REQUESTS[clients])]
+    def clients(self, clients: int) -> list[tuple[BenchPrompt, int]]:
+        return [(next(self._short), OUTPUT_TOKENS) for _ in range(_REQUESTS[clients])]
 
 
-async def _answers_take(
-    server: EngineServer, prompts: Sequence[tuple[int, BenchPrompt]], samples: Samples
-) -> None:
+async def _answers_take(server: EngineServer, cases: Sequence[Case], samples: Samples) -> list[int]:
+    """Returns how many tokens each answer had."""
+    lengths = []
     async with httpx2.AsyncClient() as client:
-        for aim, prompt in prompts:
-            timed = await answer_time(client, server, prompt, OUTPUT_TOKENS)
+        for aim, prompt, output_tokens in cases:
+            timed = await answer_time(client, server, prompt, output_tokens)
             samples.answers[aim].append(timed)
+            lengths.append(timed.completion_tokens)
+    return lengths
 
 
 def _turned(servers: Sequence[EngineServer], turn: int) -> list[EngineServer]:
-    start = turn % len(servers)
-    return [*servers[start:], *servers[:start]]
+    """The product's first, because its answers decide how long all are; the others by turns."""
+    own, *others = servers
+    start = turn % max(1, len(others))
+    return [own, *others[start:], *others[:start]]
 
 
 def _latency_rows(name: str, samples: Samples) -> Iterator[Row]:
@@ -140,7 +151,7 @@ def _latency_rows(name: str, samples: Samples) -> Iterator[Row]:
             "prompt": aim,
             "samples": len(answers),
             "prompt_tokens": spread([a.prompt_tokens for a in answers], 0),
-            "completion_tokens": OUTPUT_TOKENS,
+            "completion_tokens": spread([a.completion_tokens for a in answers], 0),
             "first_token_ms": spread([1000 * a.first_token for a in answers], 0),
             "total_ms": spread([1000 * a.total for a in answers], 0),
             "decode_tokens_per_second": spread(
@@ -155,7 +166,7 @@ def _latency_rows(name: str, samples: Samples) -> Iterator[Row]:
             "prompt": aim,
             "samples": len(answers),
             "prompt_tokens": spread([a.prompt_tokens for a in answers], 0),
-            "completion_tokens": OUTPUT_TOKENS,
+            "completion_tokens": spread([a.completion_tokens for a in answers], 0),
             "first_token_ms": total,
             "total_ms": total,
             "sentiment_ms": spread([1000 * a.sentiment for a in answers], 0),

@@ -11,7 +11,7 @@ from benchmarks.desk import BASE_DIR
 
 DEFAULTS = BASE_DIR / "knowledge" / "defaults"
 LANGUAGES = ("en", "zh-hans")
-# What is asked makes every model write on until it is cut off, so that all write as much.
+# What is asked makes a model write on for as long as it may, nearly always.
 _WORDS = {
     "en": ("Facts:", "Copy all of the facts above, one after the other, word by word."),
     "zh-hans": ("资料：", "请把上面的资料从头到尾逐字抄写一遍。"),

@@ -25,7 +25,11 @@ SLOT_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class EngineServer:
-    """A server that answers. ``extra`` are fields that its requests carry beside the usual ones."""
+    """A server that answers.
+
+    ``extra`` are fields that its requests carry beside the usual ones; ``exact``: it can be told to
+    write a number of tokens, whatever it would like.
+    """
 
     name: str
     url: str
@@ -33,6 +37,7 @@ class EngineServer:
     pid: int
     extra: dict[str, object]
     log: Path
+    exact: bool = True
 
 
 @contextmanager
@@ -49,7 +54,7 @@ def own_server_running(
     with _running(command, port, log) as pid:
         url = f"http://127.0.0.1:{port}"
         model = httpx2.get(f"{url}/v1/models").json()["data"][0]["id"]
-        yield EngineServer(name, url, model, pid, {}, log)
+        yield EngineServer(name, url, model, pid, {}, log, exact=False)
 
 
 @contextmanager
