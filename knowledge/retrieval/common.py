@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class CommonQuestions:
     @property
     def dimensions(self) -> int:
         """Length of a vector."""
-        return next(iter(self.vectors.values())).shape[1]
+        return int(next(iter(self.vectors.values())).shape[1])
 
     def middle(self, language: str, total: Floats | float = 0.0, count: int = 0) -> Floats:
         """The mean of ``count`` vectors that sum up to ``total``, with the common ones as a prior."""
@@ -139,7 +139,7 @@ def common_questions(model: str) -> CommonQuestions | None:
 
 def common_store(model: str, vectors: Mapping[str, Floats]) -> None:
     """Write the vectors of the wordings, by language, in the order of :func:`wordings_read`."""
-    np.savez_compressed(
-        vectors_path(model),
-        **{key: vectors[language].astype(np.float16) for language, key in _KEYS.items()},
-    )
+    named: dict[str, Any] = {
+        key: vectors[language].astype(np.float16) for language, key in _KEYS.items()
+    }
+    np.savez_compressed(vectors_path(model), **named)
