@@ -5,8 +5,10 @@ import re
 import pytest
 from django.contrib import admin
 from django.urls import URLResolver, reverse
+from django.utils import timezone
 
-from knowledge.models import KnowledgeImport
+from conversations.models import Gap
+from knowledge.models import KnowledgeImport, LabelSet
 from supportdesk.staff.roles import ROLE_PERMISSIONS, StaffRole
 from tests.supportdesk.staff.desk_factory import (
     answer_make,
@@ -45,7 +47,16 @@ RECORD_PAGES = {
     "knowledge_knowledgeimport_step": ("knowledge.knowledgeimport", "post", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_progress": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_errors": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
+    "knowledge_labelset_try": ("knowledge.labelset", "get", READERS),
+    # These two only lead on, to pages that are tried as well.
+    "knowledge_labelset_try_open": ("knowledge.labelset", "get", ALL),
+    "knowledge_labelset_examples_open": ("knowledge.labelset", "get", ALL),
+    "knowledge_labelset_learn": ("knowledge.labelset", "post", {StaffRole.ADMIN}),
+    "knowledge_labelset_import": ("knowledge.labelset", "post", {StaffRole.ADMIN}),
+    "conversations_gap_step": ("conversations.gap", "post", {StaffRole.ADMIN}),
+    "conversations_gap_state": ("conversations.gap", "get", READERS),
 }
+STEPS = {"knowledge_knowledgeimport_step": "discard", "conversations_gap_step": "reopen"}
 # Django's own pages, whose permissions follow the models', and those that need none.
 MODEL_PAGES = ("changelist", "add", "change", "delete", "history")
 DJANGO_PAGES = {"login", "logout", "jsi18n", "autocomplete", "view_on_site", "app_list", None}
@@ -62,12 +73,20 @@ def _page_names(patterns):
 def _record(label):
     site = site_make()
     answer = answer_make(site, stars=1)
+    good = LabelSet.objects.create(key="mood", name="Mood", language="en").labels.create(
+        name="good"
+    )
     return {
         "knowledge.site": site,
         "knowledge.entry": site.entries.first(),
         "knowledge.prompttemplate": prompt_make(),
         "knowledge.rule": rule_make(),
         "knowledge.knowledgeimport": KnowledgeImport.objects.create(site=site, file_name="a.csv"),
+        "knowledge.labelset": good.label_set,
+        "knowledge.labelexample": good.examples.create(label_set=good.label_set, text="Great."),
+        "conversations.gap": Gap.objects.create(
+            site=site, language="en", title="Do you repair?", last_asked_at=timezone.now()
+        ),
         "conversations.conversation": answer.conversation,
         "conversations.rating": answer.rating,
         "auth.user": person_make(StaffRole.OPERATOR, username="colleague"),
@@ -134,7 +153,8 @@ def test_pages_behind_a_record_open_only_to_those_who_may(client, name, role):
     args = [record.pk]
     if name == "knowledge_prompttemplate_rollback":
         args.append(record.versions.first().pk)
-    response = getattr(client, method)(reverse(f"admin:{name}", args=args), {"step": "discard"})
+    data = {"step": STEPS.get(name, "")}
+    response = getattr(client, method)(reverse(f"admin:{name}", args=args), data)
     if role in roles:
         assert response.status_code in {200, 302}
     else:
