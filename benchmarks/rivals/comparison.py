@@ -20,7 +20,7 @@ import httpx2
 
 from benchmarks.memory import tree_pss
 from benchmarks.rivals.prompts import LANGUAGES, BenchPrompt, Count, fixed_head, prompts_make
-from benchmarks.rivals.requests import Timed, answer_time, clients_time
+from benchmarks.rivals.requests import Timed, answer_time, client_make, clients_time
 from benchmarks.rivals.servers import EngineServer
 from benchmarks.rivals.torch_process import TorchProcess, TwoPassTimed
 
@@ -129,7 +129,7 @@ class _PromptSource:
 async def _answers_take(server: EngineServer, cases: Sequence[Case], samples: Samples) -> list[int]:
     """Returns how many tokens each answer had."""
     lengths = []
-    async with httpx2.AsyncClient() as client:
+    async with client_make() as client:
         for aim, prompt, output_tokens in cases:
             timed = await answer_time(client, server, prompt, output_tokens)
             samples.answers[aim].append(timed)

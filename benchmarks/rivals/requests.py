@@ -81,6 +81,12 @@ async def _answer_time(
     return Timed(first, total, usage["prompt_tokens"], written)
 
 
+def client_make() -> httpx2.AsyncClient:
+    """A connection for each request: llama-server now and then closes one that is about to be used
+    again, and a lost request would end the comparison."""
+    return httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+
+
 async def clients_time(
     server: EngineServer, prompts: Sequence[tuple[BenchPrompt, int]], *, clients: int
 ) -> tuple[float, list[int]]:
@@ -91,9 +97,8 @@ async def clients_time(
     """
     waiting = list(enumerate(prompts))[::-1]
     lengths = [0] * len(prompts)
-    limits = httpx2.Limits(max_connections=clients)
 
-    async with httpx2.AsyncClient(limits=limits) as http:
+    async with client_make() as http:
 
         async def customer() -> None:
             while waiting:
