@@ -114,7 +114,7 @@ def test_the_picture_is_well_formed_and_has_a_bar_for_each_figure(
     figures: dict[str, Any], language: str
 ) -> None:
     tree = ElementTree.fromstring(rivals_plot(figures, language))  # noqa: S314  our own text
-    bars = [e for e in tree.iter("{http://www.w3.org/2000/svg}rect")]
+    bars = list(tree.iter("{http://www.w3.org/2000/svg}rect"))
     assert len(bars) == 1 + 3 + 3 + 2  # the background, two panels of three, one of two
     widths = [float(bar.attrib["width"]) for bar in bars[1:]]
     assert widths[0] < widths[1] < widths[2] <= 440
