@@ -40,14 +40,15 @@ def main() -> None:
     if options.part in ("all", "rivals"):
         cache = os.environ.get("SUPPORTDESK_CACHE") or "~/.cache/supportdesk"
         model = os.environ.get("SUPPORTDESK_MODEL") or DEFAULT_MODEL
-        figures = rivals_run(
+        figures: dict[str, Any] = {}
+        for figures in rivals_run(
             model,
             Path(cache).expanduser().resolve(),
             runs=options.runs,
             make=options.rivals,
             logs=OUT_DIR / "logs",
-        )
-        _write("rivals.json", {**head, **figures})
+        ):
+            _write("rivals.json", {**head, **figures})
         for title, rows in rivals_tables(figures):
             table_print(title, rows)
 

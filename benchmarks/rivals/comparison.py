@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 
@@ -55,8 +56,9 @@ def spread(values: Sequence[float], digits: int) -> Row:
 
 def servers_compare(
     servers: Sequence[EngineServer], torch: TorchProcess | None, *, count: Count, runs: int
-) -> dict[str, list[Row]]:
-    """Take all figures: rows ``latency``, ``throughput`` and ``memory``, one per engine and case.
+) -> Iterator[dict[str, Any]]:
+    """After each round, all figures so far: the number of ``runs``, and rows ``latency``,
+    ``throughput`` and ``memory``, one per engine and case.
 
     The first of ``servers`` is the product's; ``count`` tells how many tokens messages have.
     """
@@ -85,15 +87,16 @@ def servers_compare(
             taken = samples.setdefault("transformers float32", Samples())
             for aim, prompt, length in one_client[:1]:  # the short one alone: it is slow
                 taken.two_pass[aim].append(torch.answer_time(prompt, length))
-    return {
-        "latency": [row for name, taken in samples.items() for row in _latency_rows(name, taken)],
-        "throughput": [
-            {"system": name, "clients": clients, "requests_per_second": spread(rates, 3)}
-            for name, taken in samples.items()
-            for clients, rates in taken.rates.items()
-        ],
-        "memory": _memory_rows(servers, torch),
-    }
+        yield {
+            "runs": turn + 1,
+            "latency": [row for name, all_ in samples.items() for row in _latency_rows(name, all_)],
+            "throughput": [
+                {"system": name, "clients": clients, "requests_per_second": spread(rates, 3)}
+                for name, taken in samples.items()
+                for clients, rates in taken.rates.items()
+            ],
+            "memory": _memory_rows(servers, torch),
+        }
 
 
 def prefixes_register(server: EngineServer) -> None:

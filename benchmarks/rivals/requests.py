@@ -14,8 +14,8 @@ from benchmarks.rivals.prompts import BenchPrompt
 from benchmarks.rivals.servers import EngineServer
 
 _SECONDS = 180.0
-# A shorter answer would say too little of the speed of writing.
-LEAST_TOKENS = 8
+# Fewer say nothing of the speed of writing.
+LEAST_TOKENS = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +40,12 @@ class System:
     server: AbstractContextManager[EngineServer] | None
 
 
-def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool, logs: Path) -> dict[str, Any]:
+def rivals_run(
+    model: str, cache_dir: Path, *, runs: int, make: bool, logs: Path
+) -> Iterator[dict[str, Any]]:
     """Compare ``model`` (a name of the catalog) with what is there; ``make`` builds and installs
-    what is missing; ``logs`` gets what the servers print."""
+    what is missing; ``logs`` gets what the servers print. Yields all figures after each round, so that a
+    run that is cut short has not been for nothing."""
     directory = cache_dir / "bench"
     skipped: list[str] = []
     threads = len(os.sched_getaffinity(0))
@@ -72,22 +75,19 @@ def rivals_run(model: str, cache_dir: Path, *, runs: int, make: bool, logs: Path
         contexts.append(torch_running(python, checkpoint, threads=threads))
     with all_running(contexts) as running:
         torch = running.pop() if python is not None else None
-        figures: dict[str, Any] = servers_compare(
-            running, torch, count=_counter(converted), runs=runs
-        )
-    figures.update(
-        model=model,
-        threads=threads,
-        slots=SLOTS,
-        runs=runs,
-        output_tokens=OUTPUT_TOKENS,
-        versions={"llama-cpp-python": VERSION, "torch": TORCH},
-        bandwidth=bandwidth,
-        skipped=skipped,
-        systems=[_system_row(system, bandwidth["read_gb_s"]) for system in systems],
-    )
-    figures["goals"] = goals_judge(figures)
-    return figures
+        for figures in servers_compare(running, torch, count=_counter(converted), runs=runs):
+            figures.update(
+                model=model,
+                threads=threads,
+                slots=SLOTS,
+                output_tokens=OUTPUT_TOKENS,
+                versions={"llama-cpp-python": VERSION, "torch": TORCH},
+                bandwidth=bandwidth,
+                skipped=skipped,
+                systems=[_system_row(system, bandwidth["read_gb_s"]) for system in systems],
+            )
+            figures["goals"] = goals_judge(figures)
+            yield figures
 
 
 def _counter(converted: Path) -> Count:
