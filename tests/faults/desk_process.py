@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +19,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 from uuid import UUID
 
+import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -28,6 +31,7 @@ START_SECONDS = 30.0
 # ``make soak`` waits as long as customers would; everybody else has the waits cut short.
 REAL_TIMES = os.environ.get("SOAK") == "1"
 ANSWER_SECONDS = 90.0 if REAL_TIMES else 20.0
+_SETTLE_SECONDS, _SETTLE_LIMIT, _SETTLE_BYTES = 2.0, 20.0, 256 * 1024
 _SHORT_TIMES = {
     "SUPPORTDESK_LEASE_SECONDS": "0.5",
     "SUPPORTDESK_DEADLINE_SECONDS": "4",
@@ -55,6 +59,22 @@ class WebProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(psutil.Process(self.pid).memory_info().rss)
+
+    def memory_settled(self) -> int:
+        """Resident bytes once what is loaded after the start (indexes, clients) is there."""
+        process = psutil.Process(self.pid)
+        until = time.monotonic() + _SETTLE_LIMIT
+        quiet_since, known = time.monotonic(), process.memory_info().rss
+        while time.monotonic() < until and time.monotonic() - quiet_since < _SETTLE_SECONDS:
+            select.select([], [], [], 0.05)
+            if abs((now := process.memory_info().rss) - known) > _SETTLE_BYTES:
+                quiet_since, known = time.monotonic(), now
+        return int(known)
 
     def start(self, **environment: str) -> None:
         """Start it and wait until it takes connections; a restart may change the environment."""

@@ -6,8 +6,6 @@ import socket as sockets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import psutil
-
 from tests.faults.desk_process import ORIGIN, WebProcess
 
 MEGABYTE = 1024 * 1024
@@ -47,16 +45,15 @@ def test_an_announced_flood_is_refused_before_it_is_sent(web: WebProcess) -> Non
 
 
 def test_a_flood_of_unknown_length_is_cut_off_and_costs_little_memory(web: WebProcess) -> None:
-    memory = psutil.Process(web.pid).memory_info
     with posting(web, "Transfer-Encoding: chunked") as connection:
-        before = memory().rss
+        before = web.memory_settled()
         sent = 0
         with suppress(ConnectionError):
             while sent < 1024 * MEGABYTE:
                 connection.sendall(CHUNK)
                 sent += len(CHUNK)
         answer = answer_of(connection)
-        grown = memory().rss - before
+        grown = web.memory - before
 
     assert sent < 1024 * MEGABYTE, "the server read it all"
     # A reset may overtake the answer on its way to a client that goes on sending.
@@ -76,13 +73,12 @@ def test_a_body_of_unknown_length_just_over_the_limit_gets_the_answer(web: WebPr
 
 
 def test_more_than_was_announced_is_not_kept(web: WebProcess) -> None:
-    memory = psutil.Process(web.pid).memory_info
     with posting(web, "Content-Length: 2") as connection:
-        before = memory().rss
+        before = web.memory_settled()
         connection.settimeout(2)
         with suppress(OSError):
             connection.sendall(b"{}" + b"x" * (64 * MEGABYTE))
-        grown = memory().rss - before
+        grown = web.memory - before
 
     assert grown < 10 * MEGABYTE
 

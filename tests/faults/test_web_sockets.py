@@ -74,14 +74,13 @@ async def test_what_was_missed_comes_with_the_next_socket(customer: Client) -> N
 async def test_a_frame_of_ten_megabytes_ends_with_1009(
     customer: Client, web: WebProcess, fragments: int
 ) -> None:
-    memory = psutil.Process(web.pid).memory_info
     async with customer.connected() as socket:
-        before = memory().rss
+        before = await asyncio.to_thread(web.memory_settled)
         part = "x" * (10 * MEGABYTE // fragments)
         with suppress(ConnectionClosed):  # the server need not wait for the end of it
             await socket.send(part if fragments == 1 else [part] * fragments)
         assert await customer.close_code(socket) == 1009
-        assert memory().rss - before < 10 * MEGABYTE
+        assert web.memory - before < 10 * MEGABYTE
 
 
 async def test_a_frame_of_the_largest_size_is_read(customer: Client) -> None:
@@ -106,14 +105,13 @@ async def test_text_that_is_not_utf8_ends_with_1007(customer: Client) -> None:
 
 
 async def test_a_flood_ends_with_4429(customer: Client, web: WebProcess) -> None:
-    memory = psutil.Process(web.pid).memory_info
     async with customer.connected() as socket:
-        before = memory().rss
+        before = await asyncio.to_thread(web.memory_settled)
         with suppress(ConnectionClosed):
             for n in range(20_000):
                 await socket.send(json.dumps({"type": "ping", "n": n, "pad": "x" * 2000}))
         assert await customer.close_code(socket) == 4429
-        assert memory().rss - before < 10 * MEGABYTE
+        assert web.memory - before < 10 * MEGABYTE
 
 
 async def test_a_silent_socket_ends_with_4408(shop: Site, web_start: object) -> None:
@@ -157,7 +155,7 @@ async def test_a_reader_that_stalls_for_good_is_dropped_and_costs_little_memory(
     async with customer.connected() as socket:
         session = await asyncio.to_thread(stalling_web.session, shop.key)
         await sync_to_async(history_write, thread_sensitive=True)(session["conversation"])
-        before = process.memory_info().rss
+        before = await asyncio.to_thread(stalling_web.memory_settled)
         with reader(stalling_web, session["token"]) as raw:
             port = raw.getsockname()[1]
             # The server goes on serving others meanwhile.
@@ -167,7 +165,7 @@ async def test_a_reader_that_stalls_for_good_is_dropped_and_costs_little_memory(
             async with asyncio.timeout(20):
                 while await asyncio.to_thread(is_connected, process, port):
                     await (await socket.ping())
-        assert process.memory_info().rss - before < 10 * MEGABYTE
+        assert stalling_web.memory - before < 10 * MEGABYTE
 
 
 async def test_a_reader_that_comes_back_late_reads_why_it_was_closed(

@@ -28,6 +28,7 @@ from knowledge.services.labels import (
 from knowledge.services.prompts import prompt_template_create
 
 pytestmark = pytest.mark.django_db
+ENGLISH = {"accept-language": "en"}
 
 CSV = "text,label\n" + "".join(
     f"{word} {thing},{label}\n"
@@ -220,7 +221,9 @@ def test_staff_try_sentences_and_see_why(mood, without_engines, admin_client: Cl
     label_examples_import(label_set=mood, data=CSV.encode())
     learn(mood)
     url = reverse("admin:knowledge_labelset_try", args=[mood.pk])
-    page = admin_client.post(url, {"sentences": "an awful, broken kettle\nqqq"}).content.decode()
+    page = admin_client.post(
+        url, {"sentences": "an awful, broken kettle\nqqq"}, headers=ENGLISH
+    ).content.decode()
     assert "awful" in page
     assert "Examples that spoke for it" in page
     assert "Unsure" in page
@@ -232,7 +235,7 @@ def test_staff_import_examples_and_have_them_measured(mood, admin_client: Client
 
     url = reverse("admin:knowledge_labelset_import", args=[mood.pk])
     file = SimpleUploadedFile("examples.csv", CSV.encode())
-    page = admin_client.post(url, {"file": file}, follow=True).content.decode()
+    page = admin_client.post(url, {"file": file}, follow=True, headers=ENGLISH).content.decode()
     assert "16 examples are new" in page
     mood.refresh_from_db()
     assert mood.learning == LabelSet.Learning.WAITING
