@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.readme import FiguresMissing, region_replace, rivals_region
+from benchmarks.readme import FiguresMissing, files_made, region_replace, rivals_region
 from benchmarks.rivals.goals import OWN, goals_judge
 from benchmarks.rivals.plot import rivals_plot
 from benchmarks.rivals.tables import goals_rows, rivals_tables
@@ -141,3 +141,8 @@ def test_a_region_is_replaced_between_its_marks_alone() -> None:
 def test_a_missing_region_is_an_error() -> None:
     with pytest.raises(FiguresMissing, match="marks"):
         region_replace("nothing", "x", "new")
+
+
+def test_the_readmes_show_the_published_figures() -> None:
+    outdated = [p.name for p, text in files_made() if p.read_text(encoding="utf-8") != text]
+    assert not outdated, "run: python -m benchmarks.readme"
