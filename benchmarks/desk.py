@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from inference.ports import port_free
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, "manage.py"]
@@ -36,12 +37,13 @@ class Desk:
 
 @contextmanager
 def desk_running(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Desk]:
-    """Prepare a database in ``data_dir``, start ``manage.py serve``, wait for page and model.
+    """Prepare a database in ``data_dir``, start ``manage.py serve``, wait for page,
+    model and demo shop.
 
     Raises:
         RuntimeError: the desk ended or was not ready within two minutes.
     """
-    port, shop_port = _free_port(), _free_port()
+    port, shop_port = port_free(), port_free()
     environment = {
         **os.environ,
         "SUPPORTDESK_DATA": str(data_dir),
@@ -70,6 +72,7 @@ def desk_running(data_dir: Path, settings: Mapping[str, str] | None = None) -> I
         page = _wait(process, lambda: httpx2.get(f"{url}/", timeout=2).status_code < 500, began)
         ready = _wait(process, lambda: _model_answers(url), began)
         shop_origin = f"http://127.0.0.1:{shop_port}"
+        _wait(process, lambda: httpx2.get(shop_origin, timeout=2).status_code == 200, began)
         yield Desk(url, shop_origin, process.pid, data_dir, accounts, page, ready)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -105,9 +108,3 @@ def _wait(process: subprocess.Popen[bytes], done: Callable[[], bool], began: flo
             pass  # nobody listens yet
         time.sleep(0.05)
     raise RuntimeError("the desk was not ready within two minutes")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 from conversations.engines import Engines, engines_make
 from inference.client import OpenAIChatClient
 from inference.errors import WeightsError
+from inference.ports import port_free
 from inference.weights.store import model_find
 
 STATE_FILE = "serve.json"
@@ -91,7 +91,7 @@ async def _started() -> AsyncIterator[Addresses]:
     except WeightsError as error:
         raise EngineUnavailable(str(error)) from error
     key = secrets.token_urlsafe(24)
-    port = _port_free()
+    port = port_free()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "inference.server", "--host", "127.0.0.1", "--port", str(port)),
         *("--chat-model", str(chat), "--embedding-model", str(embedding)),
@@ -148,9 +148,3 @@ def _engines_at(addresses: Addresses) -> Engines:
         encoder_url=addresses.encoder_url,
         api_key=addresses.api_key,
     )
-
-
-def _port_free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

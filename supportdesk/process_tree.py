@@ -21,6 +21,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from inference.errors import WeightsError
+from inference.ports import port_free
 from supportdesk.control import control_open
 from supportdesk.model_switch import ModelSwitch
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
@@ -260,14 +261,6 @@ def demo_site_key() -> str:
     finally:
         connection.close()
     return str(row[0]) if row else ""
-
-
-def port_free() -> int:
-    """A port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _model_aliases() -> list[str]:

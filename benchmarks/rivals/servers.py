@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.desk import BASE_DIR
+from inference.ports import port_free
 
 START_SECONDS = 120.0
 # Room for the longest prompt of the comparison and its answer in each of llama-server's slots.
@@ -45,7 +45,7 @@ def own_server_running(
     model_dir: Path, *, name: str, threads: int, folder: Path
 ) -> Iterator[EngineServer]:
     """The product's inference server with one chat model, as ``manage.py serve`` starts it."""
-    port = _free_port()
+    port = port_free()
     command = [
         sys.executable, "-m", "inference.server", "--port", str(port),
         "--chat-model", str(model_dir), "--threads", str(threads),
@@ -66,7 +66,7 @@ def llama_server_running(
     ``--cache-ram 0``: its second cache, for prompts that come back after their slot was given away,
     would only cost it time and memory here, where no prompt comes back.
     """
-    port = _free_port()
+    port = port_free()
     command = [
         str(program), "--host", "127.0.0.1", "--port", str(port), "--model", str(gguf),
         "--parallel", str(slots), "--ctx-size", str(slots * SLOT_TOKENS), "--cont-batching",
@@ -116,9 +116,3 @@ def _health_wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None
 
 def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name.lower())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

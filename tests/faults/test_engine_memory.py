@@ -16,7 +16,7 @@ from inference.backends.pool import BackendPool, EnginesAway, PoolPolicy
 from inference.chat import ChatMessage, GenerationParameters
 from inference.client import openai_import
 from inference.errors import EngineDown
-from supportdesk.process_tree import port_free
+from inference.ports import port_free
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing
 
 SERVER = Path(__file__).parents[1] / "inference" / "backends" / "faulty_server.py"

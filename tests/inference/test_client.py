@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
@@ -19,6 +18,7 @@ from inference.errors import (
     EngineTimeout,
     RequestInvalid,
 )
+from inference.ports import port_free
 from tests.inference.server.conftest import ServerProcess, ServerStart
 
 PARAMETERS = GenerationParameters(max_tokens=20)
@@ -151,9 +151,7 @@ async def test_a_loading_engine_is_starting(server_start: ServerStart) -> None:
 
 
 async def test_nobody_at_the_address_is_down_and_stopped() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{port_free()}"
     client = OpenAIChatClient(url, "any")
     assert (await client.health()).state == "stopped"
     with pytest.raises(EngineDown):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.ports import port_free
 from supportdesk.demoshop import Shop, language_choose, main, server_make
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,9 +79,7 @@ def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_it_ends_with_the_process_that_started_it() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port_free()
     command = [
         sys.executable, "-m", "supportdesk.demoshop",
         "--port", str(port), "--desk", "http://127.0.0.1:1", "--site-key", "k",

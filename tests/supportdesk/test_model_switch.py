@@ -15,10 +15,10 @@ import pytest
 from inference.backends.assembly import backends_make
 from inference.backends.pool import BackendPool
 from inference.chat import ChatMessage, EngineIdentity, GenerationParameters
+from inference.ports import port_free
 from inference.weights.manifest import Manifest, file_sha256, files_record, manifest_write
 from supportdesk.control import ControlRefused, control_ask, control_open
 from supportdesk.model_switch import ModelSwitch
-from supportdesk.process_tree import port_free
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing
 
 BASE_DIR = Path(__file__).resolve().parents[2]

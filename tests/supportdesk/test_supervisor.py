@@ -19,7 +19,8 @@ import httpx2
 import psutil
 import pytest
 
-from supportdesk.process_tree import address_problem, addresses, port_free
+from inference.ports import port_free
+from supportdesk.process_tree import address_problem, addresses
 from supportdesk.supervisor import Backoff, ChildSpec, Supervisor, Timing
 
 BASE_DIR = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from inference.backends.pool import BackendPool, PoolPolicy
 from inference.backends.specs import backends_parse
 from inference.chat import ChatMessage, GenerationParameters
 from inference.errors import EngineDown
-from supportdesk.process_tree import port_free
+from inference.ports import port_free
 
 START_SECONDS = 120.0
 QUESTION = [
