@@ -109,7 +109,7 @@ class ShopKnowledge:
         prompt = default_prompt(language)
         return PublishedPrompt(0, "", 0, prompt.source, prompt.parameters)
 
-    async def retrieve(self, *, site_id: int, text: str, language: str) -> Any:
+    async def retrieve(self, *, site_id: int, text: str, language: str, **more: Any) -> Any:
         return await self._entries.retrieve(text, language)
 
 

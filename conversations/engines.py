@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,9 +63,13 @@ class SiteKnowledge:
     async def prompt(self, *, site_id: int, language: str) -> PublishedPrompt | None:
         return await READS.run(prompt_published, site_id=site_id, role="answer", language=language)
 
-    async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
+    async def retrieve(
+        self, *, site_id: int, text: str, language: str, audiences: Collection[int] = ()
+    ) -> Retrieval:
         try:
-            return await self._retriever.retrieve(site_id=site_id, text=text, language=language)
+            return await self._retriever.retrieve(
+                site_id=site_id, text=text, language=language, audiences=audiences
+            )
         except (OperationalError, InterfaceError) as error:
             raise Unavailable from error
 

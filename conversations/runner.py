@@ -248,6 +248,7 @@ def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:
         texts=facts.texts,
         language=facts.language,
         history=facts.history,
+        audiences=facts.audiences,
         attempts=attempts,
         now=now,
     )

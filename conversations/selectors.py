@@ -17,6 +17,7 @@ from conversations.errors import NotFound
 from conversations.models import Conversation, Message, Turn
 from conversations.origins import origin_allowed
 from knowledge.models import Site
+from knowledge.selectors import audiences_of
 
 ITEMS_PAGE = 200
 """Most items that a resume replays; an older gap is announced and read over HTTP."""
@@ -56,7 +57,8 @@ class TurnFacts:
 
     ``texts`` are the customer's messages that this turn answers, oldest first (earlier ones were
     merged into it). ``history`` are pairs (question, answer), oldest first, at most
-    ``HISTORY_TURNS``, without those before a silence of ``HISTORY_SECONDS``.
+    ``HISTORY_TURNS``, without those before a silence of ``HISTORY_SECONDS``. ``audiences`` are
+    those that the customer belongs to by their signed identity.
     """
 
     conversation_id: UUID
@@ -68,6 +70,7 @@ class TurnFacts:
     texts: tuple[str, ...]
     language: str
     history: tuple[tuple[str, str], ...]
+    audiences: frozenset[int] = frozenset()
 
 
 def sites_active() -> list[int]:
@@ -211,7 +214,7 @@ def turns_overdue(*, limit: int = 100) -> list[int]:
 
 
 def turn_facts(*, turn_id: int) -> TurnFacts:
-    """Everything that the ladder needs to know of a turn; two queries.
+    """Everything that the ladder needs to know of a turn; two queries, three for a known customer.
 
     Raises:
         NotFound
@@ -236,6 +239,11 @@ def turn_facts(*, turn_id: int) -> TurnFacts:
             said,
             seq=oldest.seq if oldest else seq,
             later=oldest.created_at if oldest else turn.message__created_at,
+        ),
+        audiences=audiences_of(
+            site_id=turn.conversation__site_id,
+            is_known=bool(turn.conversation__visitor__external_id),
+            groups=turn.conversation__visitor__groups,
         ),
     )
 
@@ -265,6 +273,8 @@ _FACTS = (
     "conversation__site__language",
     "conversation__site__region",
     "conversation__visitor__region",
+    "conversation__visitor__external_id",
+    "conversation__visitor__groups",
     "message__seq",
     "message__text",
     "message__language",

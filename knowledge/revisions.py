@@ -24,7 +24,9 @@ from django.apps import AppConfig
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-_ENTRY_COLUMNS: Final = "site_id, question, answer, keywords, language, status"
+_ENTRY_COLUMNS: Final = (
+    "site_id, question, answer, keywords, language, status, audience_id, valid_from, valid_until"
+)
 _ROWS: Final = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 
 
@@ -61,7 +63,7 @@ def _is_current(connection: BaseDatabaseWrapper, table: str) -> bool:
             for name in ("knowledge_site", "knowledge_entry")
             for column in connection.introspection.get_table_description(cursor, name)
         }
-    return {"wording_revision", "changed_in", "knowledge_revision"} <= columns
+    return {"wording_revision", "changed_in", "knowledge_revision", "valid_until"} <= columns
 
 
 def _triggers() -> Iterator[tuple[str, str, str, list[str]]]:

@@ -7,21 +7,22 @@ A hit costs one query for the revision.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 
 from inference.chat import ChatMessage, GenerationParameters
 from inference.errors import PromptError
 from inference.prompts.rendering import PromptSource, prompt_head
 from inference.rules import matching
 from inference.rules.matching import RuleSet
-from knowledge.models import Language, PromptVersion, Rule, Site
+from knowledge.models import Audience, Entry, Language, PromptVersion, Rule, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,35 @@ def prompt_heads(*, role: str) -> list[list[ChatMessage]]:
                 if head is not None:
                     heads[head] = None
     return [[head] for head in heads]
+
+
+def audiences_of(*, site_id: int, is_known: bool, groups: Collection[str] = ()) -> frozenset[int]:
+    """The audiences of a site that a customer belongs to; what they may see hangs on nothing else.
+
+    ``is_known``: a signed identity says who it is; ``groups``: its claim of that name. Nobody else
+    belongs to any.
+    """
+    if not is_known:
+        return frozenset()
+    mine = frozenset(groups)
+    return frozenset(
+        audience.pk
+        for audience in Audience.objects.filter(site_id=site_id)
+        if not audience.group_names or audience.group_names & mine
+    )
+
+
+def validity_change_next(*, site_id: int, after: datetime) -> datetime | None:
+    """The first moment after this one at which a published entry of the site begins or ceases to
+    be valid, for whomever; ``None`` when none does. Until then, and while the knowledge revision
+    and the audiences are the same, the same question finds the same.
+    """
+    published = Entry.objects.filter(site_id=site_id, status=Entry.Status.PUBLISHED).order_by()
+    moments = (
+        published.filter(**{f"{name}__gt": after}).aggregate(first=Min(name))["first"]
+        for name in ("valid_from", "valid_until")
+    )
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def rule_value(rule: Rule) -> matching.Rule:

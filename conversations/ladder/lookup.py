@@ -52,7 +52,10 @@ class Lookup:
     async def _read(self, walk: Walk, text: str) -> _Reading:
         question = walk.question
         retrieval = await self._knowledge.retrieve(
-            site_id=question.site_id, text=text, language=question.language
+            site_id=question.site_id,
+            text=text,
+            language=question.language,
+            audiences=question.audiences,
         )
         relevant = passages_prepared(
             text,

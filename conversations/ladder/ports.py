@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from conversations.ladder.values import Answer, Walk
@@ -32,8 +32,11 @@ class Knowledge(Protocol):
         """The published prompt for answers."""
         ...
 
-    async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
-        """Entries that may answer, best first; never raises because an encoder is away."""
+    async def retrieve(
+        self, *, site_id: int, text: str, language: str, audiences: Collection[int] = ()
+    ) -> Retrieval:
+        """Entries that may answer and that these audiences may see now, best first; never raises
+        because an encoder is away."""
         ...
 
 

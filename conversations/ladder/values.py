@@ -21,7 +21,8 @@ class Question:
     ``texts`` are the customer's messages that are answered together, oldest first; ``history`` are
     earlier pairs (question, answer), oldest first. ``attempts`` counts the claims of the turn with
     this one. ``now`` is the shop's local time. ``use_model`` is ``False`` to try the rules alone.
-    ``conversation`` is a key by which an engine may let conversations take turns.
+    ``conversation`` is a key by which an engine may let conversations take turns. ``audiences`` are
+    the customer's: entries of no other are seen.
     """
 
     site_id: int
@@ -36,6 +37,7 @@ class Question:
     use_model: bool = True
     conversation: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    audiences: frozenset[int] = frozenset()
 
     @property
     def text(self) -> str:

@@ -26,6 +26,12 @@ class Visitor(models.Model):
     name = models.CharField(_("name"), max_length=120, blank=True)
     region = models.CharField(_("region"), max_length=80, blank=True)
     region_is_signed = models.BooleanField(default=False, editable=False)
+    groups = models.JSONField(
+        _("groups"),
+        default=list,
+        blank=True,
+        help_text=_("From the newest signed identity token; audiences of entries ask for them."),
+    )
     language = models.CharField(_("language"), max_length=16, blank=True)
     created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     seen_at = models.DateTimeField(_("last seen"), auto_now=True)

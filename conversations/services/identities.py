@@ -2,7 +2,8 @@
 
 A JWT, signed with the site's identity key. ``kid`` is ``current`` or ``previous``, so that the key
 can be changed without a gap; ``aud`` is the site key; ``sub`` is the shop's own id of the customer;
-``name`` and ``region`` may be given. The kind of key pins the algorithm: a shared secret takes
+``name``, ``region`` and ``groups`` (a list of names, which audiences of entries ask for) may be
+given. The kind of key pins the algorithm: a shared secret takes
 HS256, a public key ES256, whatever the token's header claims. A token with a ``jti`` works in the
 browser that used it first and nowhere else (``services/sessions.py``).
 """
@@ -16,11 +17,13 @@ import jwt
 
 from conversations.errors import Forbidden
 from knowledge.models import Site
+from knowledge.models.audiences import GROUP_MOST
 from knowledge.models.sites import identity_key_is_public
 
 LIFE_MOST = timedelta(hours=1)
 """A token must expire within this time: a leaked one is soon worth nothing."""
 _LEEWAY = timedelta(seconds=30)
+_GROUPS_MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Identity:
     region: str
     expires_at: datetime
     jti: str = ""
+    groups: tuple[str, ...] = ()
 
 
 def identity_verify(*, site: Site, token: str) -> Identity:
@@ -58,12 +62,18 @@ def identity_verify(*, site: Site, token: str) -> Identity:
         raise Forbidden
     external_id, jti = claims["sub"], claims.get("jti", "")
     name, region = claims.get("name", ""), claims.get("region", "")
-    for value, most in ((external_id, 120), (name, 120), (region, 80), (jti, 120)):
+    groups = claims.get("groups", [])
+    if not isinstance(groups, list) or len(groups) > _GROUPS_MOST:
+        raise Forbidden
+    texts = ((external_id, 120), (name, 120), (region, 80), (jti, 120))
+    for value, most in (*texts, *((group, GROUP_MOST) for group in groups)):
         if not isinstance(value, str) or len(value) > most or not value.isprintable():
             raise Forbidden
     if not external_id:
         raise Forbidden
-    return Identity(external_id, name, region, expires_at + _LEEWAY, jti)
+    return Identity(
+        external_id, name, region, expires_at + _LEEWAY, jti, tuple(dict.fromkeys(groups))
+    )
 
 
 def _key_of(site: Site, kid: object) -> str:

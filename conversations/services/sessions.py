@@ -60,6 +60,8 @@ def session_open(
             visitor.language = language
         if identity is not None:
             visitor.name = identity.name or visitor.name
+            # Those of this token and no others: who left a group sees its entries no more.
+            visitor.groups = list(identity.groups)
             if identity.region:
                 visitor.region, visitor.region_is_signed = identity.region, True
         if region and not visitor.region_is_signed:

@@ -1,5 +1,6 @@
 """What a site knows and how it speaks: entries, prompt templates and rules."""
 
+from knowledge.models.audiences import Audience
 from knowledge.models.entries import Document, Entry, Phrasing, TextVector
 from knowledge.models.imports import KnowledgeImport, KnowledgeImportRow
 from knowledge.models.labels import Label, LabelExample, LabelFit, LabelSet
@@ -10,6 +11,7 @@ from knowledge.models.sites import Site
 
 __all__ = [
     "AnyLanguage",
+    "Audience",
     "Document",
     "Entry",
     "KnowledgeImport",

@@ -7,6 +7,7 @@ from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.models.audiences import Audience
 from knowledge.models.languages import Language
 from knowledge.models.sites import Site
 
@@ -66,6 +67,25 @@ class Entry(models.Model):
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.DRAFT
     )
+    audience = models.ForeignKey(
+        Audience,
+        null=True,
+        blank=True,
+        # RESTRICT: not deleted while an entry has it, but together with its site.
+        on_delete=models.RESTRICT,
+        related_name="entries",
+        verbose_name=_("audience"),
+        help_text=_("Who may see it. Empty: everyone."),
+    )
+    valid_from = models.DateTimeField(
+        _("valid from"), null=True, blank=True, help_text=_("Not shown before. Empty: at once.")
+    )
+    valid_until = models.DateTimeField(
+        _("valid until"),
+        null=True,
+        blank=True,
+        help_text=_("Not shown from then on. Empty: for good."),
+    )
     document = models.ForeignKey(
         Document,
         null=True,
@@ -101,6 +121,26 @@ class Entry(models.Model):
         indexes = [
             # selectors.entries_published(): what the retrieval index is built from
             models.Index(fields=["site", "status"], name="entry_site_status"),
+            # selectors.validity_change_next()
+            models.Index(
+                fields=["site", "valid_from"],
+                condition=models.Q(valid_from__isnull=False),
+                name="entry_valid_from",
+            ),
+            models.Index(
+                fields=["site", "valid_until"],
+                condition=models.Q(valid_until__isnull=False),
+                name="entry_valid_until",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(valid_from__isnull=True)
+                | models.Q(valid_until__isnull=True)
+                | models.Q(valid_until__gt=models.F("valid_from")),
+                name="entry_validity_in_order",
+                violation_error_message=_("“Valid until” must come after “valid from”."),
+            )
         ]
 
     def __str__(self) -> str:

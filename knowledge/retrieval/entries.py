@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from knowledge.models import Entry, Phrasing, Site
 
 # Characters of an entry that are embedded. Most answers say what they are about at their start,
 # and E5 reads 512 tokens at most; the time to embed grows with them.
 _WHOLE_MOST = 700
+_COLUMNS = (
+    "pk",
+    "revision",
+    "question",
+    "answer",
+    "keywords",
+    "language",
+    "audience_id",
+    "valid_from",
+    "valid_until",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedEntry:
-    """What retrieval knows of a published entry."""
+    """What retrieval knows of a published entry.
+
+    ``audience_id`` None is for everyone; it may be shown from ``valid_from`` (None: always) until
+    before ``valid_until`` (None: for good).
+    """
 
     entry_id: int
     revision: int
@@ -24,6 +40,9 @@ class IndexedEntry:
     answer: str
     keywords: str
     language: str
+    audience_id: int | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -83,12 +102,19 @@ def entries_read(site_id: int, known: EntriesRead) -> EntriesRead:
     ):
         phrasings[entry_id].append(text)
     fresh = {
-        pk: IndexedEntry(
-            pk, entry_revision, question, tuple(phrasings[pk]), answer, words, language
+        row.pk: IndexedEntry(
+            row.pk,
+            row.revision,
+            row.question,
+            tuple(phrasings[row.pk]),
+            row.answer,
+            row.keywords,
+            row.language,
+            row.audience_id,
+            row.valid_from,
+            row.valid_until,
         )
-        for pk, entry_revision, question, answer, words, language in changed.values_list(
-            "pk", "revision", "question", "answer", "keywords", "language"
-        )
+        for row in changed.values_list(*_COLUMNS, named=True)
     }
     entries: dict[int, IndexedEntry] = {}
     for pk in ids:

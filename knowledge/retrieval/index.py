@@ -8,8 +8,9 @@ small one has grown. Vectors are kept apart, by text, and never move.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +31,7 @@ from knowledge.retrieval.vectors import (
     VectorTable,
     text_hash,
 )
+from knowledge.retrieval.visibility import Visibility
 
 Floats = NDArray[np.float32]
 
@@ -107,6 +109,7 @@ class SiteIndex:
         self._is_live = np.fromiter(
             (live.get(e.entry_id) is e for part in parts for e in part.entries), dtype=bool
         )
+        self._visibility = Visibility([entry for part in parts for entry in part.entries])
 
     @classmethod
     def built(
@@ -153,17 +156,25 @@ class SiteIndex:
         vector: Floats | None = None,
         table: VectorTable | None = None,
         limit: int = 4,
+        audiences: Collection[int] = (),
+        at: datetime | None = None,
     ) -> list[Passage]:
         """Passages for a question, best first.
 
         ``vector`` is the question's, of length 1, and ``table`` has the texts' vectors; entries
-        without vectors are judged by their words alone.
+        without vectors are judged by their words alone. Entries for everyone and for ``audiences``
+        are seen, as far as they are valid ``at`` a moment (None: now).
         """
         ranked = sorted(
             (
                 (_rank(candidate, language), candidate)
                 for candidate in self.candidates(
-                    text, language=language, vector=vector, table=table
+                    text,
+                    language=language,
+                    vector=vector,
+                    table=table,
+                    audiences=audiences,
+                    at=at,
                 )
             ),
             key=lambda pair: (-pair[0], pair[1].entry.entry_id),
@@ -184,18 +195,23 @@ class SiteIndex:
         language: str,
         vector: Floats | None = None,
         table: VectorTable | None = None,
+        audiences: Collection[int] = (),
+        at: datetime | None = None,
     ) -> list[Candidate]:
         """The entries that the cheap features rank first, with all of their features."""
         bare = text_bare(text)
         if not self._live or not bare:
             return []
+        shown = self._visibility.shown(
+            self._is_live, at=at or datetime.now(UTC), audiences=audiences
+        )
         terms = list(dict.fromkeys(search_terms(text)))
         seen = self._seen(vector, language, table)
         signals = self._signals(terms, seen)
         entries = [entry for part in self._parts for entry in part.entries]
         has_vectors = ~np.isnan(signals.question_cosine)
         found = []
-        for row in self._first(signals, has_vectors):
+        for row in self._first(signals, shown, has_vectors):
             entry = entries[row]
             features = {
                 "question_bm25": float(signals.question_bm25[row]),
@@ -241,13 +257,15 @@ class SiteIndex:
             weights=words.weights,
         )
 
-    def _first(self, signals: _Signals, has_vectors: NDArray[np.bool_]) -> list[int]:
+    def _first(
+        self, signals: _Signals, shown: NDArray[np.bool_], has_vectors: NDArray[np.bool_]
+    ) -> list[int]:
         """Rows of the entries to look at closely."""
         chosen: set[int] = set()
         by_words = _cheap_rank(KEYWORDS, signals)
         for score, eligible in (
-            (by_words, self._is_live & (signals.found > 0)),
-            (_cheap_rank(HYBRID, signals), self._is_live & has_vectors),
+            (by_words, shown & (signals.found > 0)),
+            (_cheap_rank(HYBRID, signals), shown & has_vectors),
         ):
             rows = np.flatnonzero(eligible)
             if len(rows) > _CLOSE_MOST:

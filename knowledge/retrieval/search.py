@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 import numpy as np
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from inference.chat import EmbeddingClient
@@ -71,14 +73,19 @@ class Retriever:
     changed is read and indexed first, once, however many questions wait. Vectors of new texts are
     computed in the background. Database and arrays are worked on in threads.
 
-    ``encoder`` None: keywords alone.
+    ``encoder`` None: keywords alone. ``now`` is the time by which entries are valid.
     """
 
     def __init__(
-        self, encoder: EmbeddingClient | None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        encoder: EmbeddingClient | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = timezone.now,
     ) -> None:
         self._encoder = encoder
         self._clock = clock
+        self._now = now
         self._encoder_asked_from = clock()
         self._sites: dict[int, _Site] = {}
         self._anticipated: dict[str, asyncio.Task[Floats | None]] = {}
@@ -100,9 +107,18 @@ class Retriever:
         self._anticipated[text] = known
 
     async def retrieve(
-        self, *, site_id: int, text: str, language: str, limit: int = 4
+        self,
+        *,
+        site_id: int,
+        text: str,
+        language: str,
+        limit: int = 4,
+        audiences: Collection[int] = (),
     ) -> Retrieval:
         """The entries that may answer ``text``, best first, at most ``limit``.
+
+        Those that are valid now, for everyone or for one of ``audiences``
+        (``knowledge.selectors.audiences_of``).
 
         Entries in the customer's ``language`` come before equally good ones in the other. Without
         the encoder the keywords decide alone; that is no error.
@@ -125,6 +141,8 @@ class Retriever:
             vector=vector,
             table=site.table,
             limit=limit,
+            audiences=audiences,
+            at=self._now(),
         )
         hybrid = vector is not None and len(site.table) > 0
         return Retrieval(

@@ -7,14 +7,27 @@ The site's revision, by which indexes notice a change, is kept by the database
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Final
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from knowledge.models import Document, Entry, Phrasing, Site
+from knowledge.models import Audience, Document, Entry, Phrasing, Site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+
+class Unchanged(Enum):
+    """Stands for "as it is" where ``None`` has a meaning of its own."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
 
 
 @transaction.atomic
@@ -27,6 +40,9 @@ def entry_create(
     language: str = "",
     status: str = Entry.Status.DRAFT,
     phrasings: Iterable[str] = (),
+    audience: Audience | None = None,
+    valid_from: datetime | None = None,
+    valid_until: datetime | None = None,
     document: Document | None = None,
     by: AbstractBaseUser | AnonymousUser | None = None,
     is_demo: bool = False,
@@ -34,7 +50,8 @@ def entry_create(
     """Create an entry; ``language`` defaults to the site's; ``document`` is what it is a part of.
 
     Raises:
-        ValidationError: a text is empty or too long, or a choice is unknown.
+        ValidationError: a text is empty or too long, a choice is unknown, the dates are in the
+            wrong order, or the audience is another site's.
     """
     entry = Entry(
         site=site,
@@ -43,11 +60,14 @@ def entry_create(
         keywords=_clean(keywords),
         language=language or site.language,
         status=status,
+        audience=audience,
+        valid_from=valid_from,
+        valid_until=valid_until,
         document=document,
         updated_by_id=_person(by),
         is_demo=is_demo,
     )
-    entry.full_clean(exclude=["updated_by", "site", "document"])
+    _check(entry)
     entry.save()
     _phrasings_set(entry, phrasings)
     return entry
@@ -64,6 +84,9 @@ def entry_update(
     language: str | None = None,
     status: str | None = None,
     phrasings: Iterable[str] | None = None,
+    audience: Audience | Unchanged | None = UNCHANGED,
+    valid_from: datetime | Unchanged | None = UNCHANGED,
+    valid_until: datetime | Unchanged | None = UNCHANGED,
     by: AbstractBaseUser | AnonymousUser | None = None,
 ) -> Entry:
     """Change what is given. The revision grows only when question or answer changed.
@@ -84,15 +107,21 @@ def entry_update(
         row.site = site
     row.language = language or row.language
     row.status = status or row.status
+    if not isinstance(audience, Unchanged):
+        row.audience = audience
+    if not isinstance(valid_from, Unchanged):
+        row.valid_from = valid_from
+    if not isinstance(valid_until, Unchanged):
+        row.valid_until = valid_until
     if by is not None:
         row.updated_by_id = _person(by)
-    row.full_clean(exclude=["updated_by", "site"])
+    _check(row)
     if (row.question, row.answer) != before:
         row.revision += 1
     row.save(
         update_fields=[
-            "site", "question", "answer", "keywords", "language", "status", "revision",
-            "updated_by", "updated_at",
+            "site", "question", "answer", "keywords", "language", "status", "audience",
+            "valid_from", "valid_until", "revision", "updated_by", "updated_at",
         ]
     )  # fmt: skip
     if phrasings is not None:
@@ -115,6 +144,12 @@ def entry_unpublish(*, entry: Entry, by: AbstractBaseUser | AnonymousUser | None
 def entry_delete(*, entry: Entry) -> None:
     """Delete an entry with its phrasings."""
     Entry.objects.filter(pk=entry.pk).delete()
+
+
+def _check(entry: Entry) -> None:
+    entry.full_clean(exclude=["updated_by", "site", "document", "audience"])
+    if entry.audience is not None and entry.audience.site_id != entry.site_id:
+        raise ValidationError({"audience": _("This audience belongs to another site.")})
 
 
 def _phrasings_set(entry: Entry, texts: Iterable[str]) -> None:

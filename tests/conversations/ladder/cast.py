@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -71,6 +72,7 @@ class FakeKnowledge:
     rules_list: tuple[Rule, ...] = ()
     published: Any = field(default_factory=Published)
     asked: list[str] = field(default_factory=list)
+    audiences: Collection[int] = ()
 
     async def rules(self, *, site_id: int) -> RuleSet:
         return RuleSet(self.rules_list)
@@ -78,8 +80,11 @@ class FakeKnowledge:
     async def prompt(self, *, site_id: int, language: str) -> Any:
         return self.published
 
-    async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
+    async def retrieve(
+        self, *, site_id: int, text: str, language: str, audiences: Collection[int] = ()
+    ) -> Retrieval:
         self.asked.append(text)
+        self.audiences = audiences
         return Retrieval(passages=self.passages, method=self.method, milliseconds=0.1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from conversations.enums import Mode, Outcome, Reason, Tier
@@ -459,7 +461,9 @@ async def test_a_number_after_an_offer_asks_for_that_entry() -> None:
 
 async def test_of_two_readings_the_one_that_the_knowledge_is_surer_of_is_taken() -> None:
     class Knowledge(FakeKnowledge):
-        async def retrieve(self, *, site_id: int, text: str, language: str) -> Retrieval:
+        async def retrieve(
+            self, *, site_id: int, text: str, language: str, **more: Any
+        ) -> Retrieval:
             self.asked.append(text)
             probability = 0.9 if "退货" in text else 0.4
             entry = passage(1, RETURNS, probability)

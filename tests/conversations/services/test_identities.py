@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,9 +21,11 @@ from django.core.exceptions import ValidationError
 
 from conversations.errors import Forbidden
 from conversations.models import IdentityUse, Visitor
+from conversations.selectors import turn_facts
 from conversations.services.identities import Identity, identity_verify
+from conversations.services.messages import message_receive
 from conversations.services.sessions import OpenedSession, session_open
-from knowledge.models import Site
+from knowledge.models import Audience, Site
 from tests.conversations.conftest import ORIGIN, Customer
 
 SECRET = "s" * 40
@@ -160,3 +163,46 @@ def test_what_has_expired_is_forgotten(alice: Customer) -> None:
 
     assert IdentityUse.objects.count() == 1
     assert Visitor.objects.exclude(external_id="").count() == 1
+
+
+def test_the_groups_of_the_newest_token_and_no_others_open_audiences(alice: Customer) -> None:
+    trade = Audience.objects.create(site=alice.site, name="Trade", groups="trade\nwholesale")
+    alice.site.identity_secret = SECRET
+
+    def audiences(**claims: object) -> frozenset[int]:
+        signed = token(alice.site, SECRET, algorithm="HS256", **claims)
+        session = session_open(
+            site=alice.site,
+            origin=ORIGIN,
+            identity=identity_verify(site=alice.site, token=signed),
+        )
+        receipt = message_receive(
+            conversation_id=session.conversation_id,
+            client_message_id=uuid.uuid4(),
+            text="What does it cost?",
+        )
+        return turn_facts(turn_id=receipt.turn_id).audiences
+
+    assert audiences(groups=["wholesale", "press"]) == {trade.pk}
+    assert audiences(groups=["press"]) == frozenset()
+    assert audiences(groups=["trade"]) == {trade.pk}
+    assert audiences() == frozenset()
+
+
+def test_a_visitor_without_an_identity_belongs_to_no_audience(alice: Customer) -> None:
+    Audience.objects.create(site=alice.site, name="Known")
+    alice.visitor.groups = ["trade"]
+    alice.visitor.save()
+
+    assert turn_facts(turn_id=alice.send("你好").turn_id).audiences == frozenset()
+
+
+@pytest.mark.parametrize(
+    "groups", ["trade", {"trade": 1}, [1], ["x" * 61], ["a\nb"], ["g"] * 51], ids=str
+)
+def test_groups_that_are_no_short_list_of_names_are_refused(alice: Customer, groups: Any) -> None:
+    alice.site.identity_secret = SECRET
+    with pytest.raises(Forbidden):
+        identity_verify(
+            site=alice.site, token=token(alice.site, SECRET, algorithm="HS256", groups=groups)
+        )
