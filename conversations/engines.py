@@ -100,6 +100,7 @@ class Engines:
     knowledge: SiteKnowledge | None = None
     watch: EngineWatch | None = None
     label_chat: BackendPool | None = None
+    budget: PromptBudget | None = None
 
     def anticipate(self, text: str) -> None:
         """A question with this text is about to climb the ladder."""
@@ -150,7 +151,7 @@ def engines_make(
     chat = backends_make(
         settings.ENGINES if use_model else (),
         local_url=engine if use_model else "",
-        local_model=_model_name(),
+        local_model=model_name(),
         local_key=key,
         local_order=settings.LOCAL_ENGINE,
         redis_url=settings.REDIS_URL,
@@ -186,6 +187,7 @@ def engines_make(
         label_chat=label_chat,
         encoder=vectors,
         knowledge=knowledge,
+        budget=budget,
         watch=EngineWatch(
             chat=chat,
             budget=budget,
@@ -196,31 +198,55 @@ def engines_make(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LadderPolicy:
+    """The numbers that decide; see the settings in docs/architecture.md.
+
+    Attributes:
+        direct_probability: from here on an entry is sent as it stands; above 1: never.
+        relevant_probability: from here on a question counts as known.
+        first_token_seconds: how long the model may take to begin.
+    """
+
+    direct_probability: float
+    relevant_probability: float
+    first_token_seconds: float
+
+
+def ladder_policy() -> LadderPolicy:
+    """What the settings say, or the calibrated defaults."""
+    direct, relevant = settings.DIRECT_PROBABILITY, settings.RELEVANT_PROBABILITY
+    return LadderPolicy(
+        direct_probability=DIRECT_PROBABILITY if direct is None else direct,
+        relevant_probability=RELEVANT_PROBABILITY if relevant is None else relevant,
+        first_token_seconds=settings.FIRST_TOKEN_SECONDS,
+    )
+
+
 def ladder_make(
     *,
     chat: ChatClient,
     knowledge: Knowledge,
     budget: PromptBudget | None = None,
     labels: Labels | None = None,
+    policy: LadderPolicy | None = None,
 ) -> Ladder:
-    """The ladder of the product, over any engine and knowledge."""
-    direct, relevant = settings.DIRECT_PROBABILITY, settings.RELEVANT_PROBABILITY
-    direct = DIRECT_PROBABILITY if direct is None else direct
-    relevant = RELEVANT_PROBABILITY if relevant is None else relevant
+    """The ladder of the product, over any engine and knowledge; ``policy`` for a rehearsal."""
+    policy = policy or ladder_policy()
     gate = ModelGate(places=settings.MODEL_PLACES, clock=time.monotonic)
     return Ladder(
         steps=[
             Guard(),
             RulesBefore(knowledge, labels),
-            Lookup(knowledge, relevant_probability=relevant),
-            Direct(direct_probability=direct),
+            Lookup(knowledge, relevant_probability=policy.relevant_probability),
+            Direct(direct_probability=policy.direct_probability),
             Generated(
                 client=chat,
                 knowledge=knowledge,
                 gate=gate,
-                first_token_seconds=settings.FIRST_TOKEN_SECONDS,
+                first_token_seconds=policy.first_token_seconds,
                 budget=budget or PromptBudget(settings.PROMPT_TOKENS),
-                model=_model_name(),
+                model=model_name(),
                 model_hash=_model_hash(),
             ),
         ],
@@ -234,14 +260,15 @@ def ladder_make(
     )
 
 
-def _model_name() -> str:
+def model_name() -> str:
+    """The name of the chat model of the settings."""
     path = Path(settings.MODEL)
     return path.name if path.is_absolute() or "/" in settings.MODEL else settings.MODEL
 
 
 def _model_hash() -> str:
     """The hash of the converted weights, from their manifest; empty for a remote engine."""
-    for directory in (settings.CACHE_DIR / "models" / _model_name(), Path(settings.MODEL)):
+    for directory in (settings.CACHE_DIR / "models" / model_name(), Path(settings.MODEL)):
         try:
             manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
             return str(manifest["model_hash"])

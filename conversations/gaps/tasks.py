@@ -6,18 +6,17 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from django_tasks import task
 
-from conversations.engines import Engines, engines_make
 from conversations.enums import Outcome, Tier
 from conversations.gaps.collecting import gaps_collect
 from conversations.gaps.filling import ASKED_AGAIN_MOST, gap_check
-from conversations.ladder.values import Climbed, Deadline, Question, Unseen
+from conversations.ladder.values import Climbed
 from conversations.models import Gap, GapSearch
+from conversations.rehearsal import question_for, rehearsal_open
 from inference.client import OpenAIEmbeddingClient
 from inference.errors import EngineError
 from knowledge.models import Site
@@ -71,27 +70,15 @@ def gaps_search_ask() -> None:
 
 
 async def _ask_again(gap: Gap, texts: list[str]) -> dict[str, bool]:
-    engines = await sync_to_async(engines_make)()
-    try:
-        if engines.encoder is not None and engines.knowledge is not None:
-            await engines.knowledge.settle(site_id=gap.site_id)
-        return {text: _is_answered(await _climb(engines, gap, text)) for text in texts}
-    finally:
-        await engines.aclose()
-
-
-async def _climb(engines: Engines, gap: Gap, text: str) -> Climbed:
-    question = Question(
-        site_id=gap.site_id,
-        shop_name=gap.site.name,
-        texts=(text,),
-        language=gap.language,
-        now=timezone.localtime(),
-        conversation=f"gap-{gap.pk}",
-    )
-    return await engines.ladder.climb(
-        question, live=Unseen(), deadline=Deadline.after(settings.DEADLINE_SECONDS)
-    )
+    async with rehearsal_open() as rehearsal:
+        await rehearsal.ready(site_id=gap.site_id)
+        answered: dict[str, bool] = {}
+        for text in texts:
+            question = question_for(
+                site=gap.site, text=text, language=gap.language, conversation=f"gap-{gap.pk}"
+            )
+            answered[text] = _is_answered(await rehearsal.climb(question))
+        return answered
 
 
 def _is_answered(climbed: Climbed) -> bool:

@@ -8,12 +8,21 @@ from knowledge.models.languages import AnyLanguage, Language
 from knowledge.models.prompts import PromptTemplate, PromptVersion
 from knowledge.models.rules import Rule
 from knowledge.models.sites import Site
+from knowledge.models.trials import (
+    Expectation,
+    QuestionSet,
+    SetQuestion,
+    Trial,
+    TrialAnswer,
+    TrialQuestion,
+)
 
 __all__ = [
     "AnyLanguage",
     "Audience",
     "Document",
     "Entry",
+    "Expectation",
     "KnowledgeImport",
     "KnowledgeImportRow",
     "Label",
@@ -24,7 +33,12 @@ __all__ = [
     "Phrasing",
     "PromptTemplate",
     "PromptVersion",
+    "QuestionSet",
     "Rule",
+    "SetQuestion",
     "Site",
     "TextVector",
+    "Trial",
+    "TrialAnswer",
+    "TrialQuestion",
 ]

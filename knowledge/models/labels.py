@@ -155,6 +155,9 @@ class LabelFit(models.Model):
     revision = models.CharField(
         max_length=64, help_text="Names the examples, prompt and models that it was learnt from."
     )
+    asks_model = models.BooleanField(
+        default=True, help_text="Whether the chat model is asked: it made the labels better."
+    )
     data = models.BinaryField()
     fitted_at = models.DateTimeField(auto_now=True)
 

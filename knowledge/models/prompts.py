@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Final
 
 from django.conf import settings
@@ -22,6 +24,17 @@ PROMPT_ROLES: Final = {
 
 
 THINKING_TOKENS_MOST = 1024
+
+CONTENT: Final = (
+    "system",
+    "user",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "repetition_penalty",
+    "thinking_tokens",
+)
+"""What a version is: its text and how the model writes with it."""
 
 
 class PromptTemplate(models.Model):
@@ -132,6 +145,33 @@ class PromptVersion(models.Model):
         related_name="+",
     )
     published_at = models.DateTimeField(_("published"), null=True, blank=True, editable=False)
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("published by"),
+    )
+    publish_reason = models.CharField(
+        _("why it was published all the same"), max_length=500, blank=True, editable=False
+    )
+    trial_figures = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="What the trial said when it was published; kept when the trial is deleted.",
+    )
+    restored_from = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("brought back from"),
+    )
 
     class Meta:
         verbose_name = _("prompt version")
@@ -150,3 +190,8 @@ class PromptVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
+
+    def content_hash(self) -> str:
+        """Names the text and parameters: another one after any change of them."""
+        content = json.dumps([getattr(self, name) for name in CONTENT], ensure_ascii=False)
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,6 +7,7 @@ import secrets
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -91,6 +92,20 @@ class Site(models.Model):
     )
     welcome_zh = models.CharField(_("welcome text (Chinese)"), max_length=300, blank=True)
     welcome_en = models.CharField(_("welcome text (English)"), max_length=300, blank=True)
+    trial_is_required = models.BooleanField(
+        _("publish prompts for answers only after a trial"),
+        default=False,
+        help_text=_("A draft then needs a finished trial on a question set of its own text."),
+    )
+    trial_margin = models.FloatField(
+        _("loss that needs no reason, in per cent"),
+        default=0.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(100.0)],
+        help_text=_(
+            "A draft that loses more right answers than this in its trial is published only with"
+            " a written reason."
+        ),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     is_demo = models.BooleanField(_("demo"), default=False, editable=False)
     knowledge_revision = models.PositiveBigIntegerField(

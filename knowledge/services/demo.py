@@ -21,9 +21,10 @@ from django.conf import settings
 from django.db import transaction
 
 from knowledge.models import Entry, Language, PromptTemplate, Rule, Site
+from knowledge.models.prompts import CONTENT
 from knowledge.services.entries import entry_create
 from knowledge.services.labels import label_defaults_ensure, label_sets_refresh
-from knowledge.services.prompts import CONTENT, prompt_draft_save, prompt_publish
+from knowledge.services.prompts import prompt_draft_save, prompt_publish
 from knowledge.services.rules import rule_create
 from knowledge.services.sites import site_create, site_update
 

@@ -12,19 +12,14 @@ from django.utils import timezone
 from inference.chat import ChatMessage
 from inference.prompts.rendering import SAMPLE, PromptSource, prompt_check, prompt_render
 from knowledge.models import PromptTemplate, PromptVersion, Site
+from knowledge.models.prompts import CONTENT
+from knowledge.trials.gate import gate_of, gate_pass
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-CONTENT = (
-    "system",
-    "user",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "repetition_penalty",
-    "thinking_tokens",
-)
+REASON_MOST = 500
+"""Characters of a reason."""
 
 
 @transaction.atomic
@@ -68,44 +63,56 @@ def prompt_draft_save(
     for name, value in content.items():
         setattr(version, name, value)
     version.note = note
-    version.created_by_id = by.pk if by is not None and by.is_authenticated else None
+    version.created_by_id = _person(by)
     version.full_clean(exclude=["template", "created_by"])
     version.save()
     return version
 
 
 @transaction.atomic
-def prompt_publish(*, version: PromptVersion) -> PromptVersion:
+def prompt_publish(
+    *,
+    version: PromptVersion,
+    by: AbstractBaseUser | AnonymousUser | None = None,
+    reason: str = "",
+) -> PromptVersion:
     """Make a version the one that is used; the one published so far is retired.
+
+    ``reason`` is why it is published although its trial was lost; what the trial said is stored
+    with it (see ``knowledge.trials.gate``).
 
     Raises:
         PromptError: it does not render, so nothing changes.
+        PublishRefused: the gate is closed, so nothing changes.
     """
     template = PromptTemplate.objects.select_for_update().get(pk=version.template_id)
     version.refresh_from_db()
     prompt_check(PromptSource(version.system, version.user))
-    template.versions.filter(status=PromptVersion.Status.PUBLISHED).exclude(pk=version.pk).update(
-        status=PromptVersion.Status.RETIRED
-    )
-    version.status = PromptVersion.Status.PUBLISHED
-    version.published_at = timezone.now()
-    version.save(update_fields=["status", "published_at"])
-    return version
+    gate = gate_of(version=version)
+    gate_pass(gate=gate, reason=reason)
+    version.trial_figures = gate.figures()
+    return _publish(template, version, by, reason)
 
 
 @transaction.atomic
 def prompt_rollback(
-    *, version: PromptVersion, by: AbstractBaseUser | AnonymousUser | None = None
+    *,
+    version: PromptVersion,
+    by: AbstractBaseUser | AnonymousUser | None = None,
+    reason: str = "",
 ) -> PromptVersion:
     """Publish an earlier version's text again, as a new version, so that history only grows.
 
-    An unpublished draft stays the newest version and the one that is edited next: the copy takes
-    its number, and the draft, which no answer ever used, moves up by one.
+    Answers keep naming the version that made them, and each version's dates stay true. An
+    unpublished draft stays the newest version and the one that is edited next: the copy takes its
+    number, and the draft, which no answer ever used, moves up by one. It needs no trial: it has
+    been in use, and going back must be possible while the model is away.
 
     Raises:
         PromptError: it does not render (any more).
     """
     template = PromptTemplate.objects.select_for_update().get(pk=version.template_id)
+    prompt_check(PromptSource(version.system, version.user))
     number = _number_next(template)
     draft = template.versions.filter(status=PromptVersion.Status.DRAFT, number=number - 1).first()
     if draft is not None:
@@ -115,12 +122,43 @@ def prompt_rollback(
     copy = PromptVersion(
         template=template,
         number=number,
-        note=f"= v{version.number}",
-        created_by_id=by.pk if by is not None and by.is_authenticated else None,
+        restored_from=version,
+        created_by_id=_person(by),
         **{name: getattr(version, name) for name in CONTENT},
     )
     copy.save()
-    return prompt_publish(version=copy)
+    return _publish(template, copy, by, reason)
+
+
+@transaction.atomic
+def prompt_withdraw(*, template: PromptTemplate) -> None:
+    """Take the published version out of use: a site's own prompt gives way to the general one, and
+    a role without any is not asked for."""
+    PromptTemplate.objects.select_for_update().get(pk=template.pk)
+    template.versions.filter(status=PromptVersion.Status.PUBLISHED).update(
+        status=PromptVersion.Status.RETIRED
+    )
+
+
+def _publish(
+    template: PromptTemplate,
+    version: PromptVersion,
+    by: AbstractBaseUser | AnonymousUser | None,
+    reason: str,
+) -> PromptVersion:
+    template.versions.filter(status=PromptVersion.Status.PUBLISHED).exclude(pk=version.pk).update(
+        status=PromptVersion.Status.RETIRED
+    )
+    version.status = PromptVersion.Status.PUBLISHED
+    version.published_at = timezone.now()
+    version.published_by_id = _person(by)
+    version.publish_reason = reason.strip()[:REASON_MOST]
+    version.save(
+        update_fields=[
+            "status", "published_at", "published_by", "publish_reason", "trial_figures"
+        ]
+    )  # fmt: skip
+    return version
 
 
 def prompt_preview(*, system: str, user: str, variables: Mapping[str, object]) -> list[ChatMessage]:
@@ -130,6 +168,10 @@ def prompt_preview(*, system: str, user: str, variables: Mapping[str, object]) -
         PromptError: why it cannot be rendered.
     """
     return prompt_render(PromptSource(system, user), {**SAMPLE, **variables})
+
+
+def _person(by: AbstractBaseUser | AnonymousUser | None) -> int | None:
+    return by.pk if by is not None and by.is_authenticated else None
 
 
 def _number_next(template: PromptTemplate) -> int:
