@@ -1,13 +1,16 @@
 """Customers, their conversations, and what was promised to them."""
 
+from conversations.models.answers import CachedAnswer
 from conversations.models.conversations import Conversation, Message, Turn
 from conversations.models.gaps import Gap, GapQuestion, GapSearch
 from conversations.models.labels import MessageLabel
 from conversations.models.provenance import PassageUse, Provenance
 from conversations.models.ratings import Rating
+from conversations.models.replays import Replay
 from conversations.models.visitors import IdentityUse, ResumeToken, Visitor
 
 __all__ = [
+    "CachedAnswer",
     "Conversation",
     "Gap",
     "GapQuestion",
@@ -18,6 +21,7 @@ __all__ = [
     "PassageUse",
     "Provenance",
     "Rating",
+    "Replay",
     "ResumeToken",
     "Turn",
     "Visitor",

@@ -74,6 +74,9 @@ class Message(models.Model):
     citations = models.JSONField(
         default=list, blank=True, help_text="[{id, title, text}] as shown to the customer"
     )
+    choices = models.JSONField(
+        default=list, blank=True, help_text="Titles that the customer may choose from, in order."
+    )
     created_at = models.DateTimeField(_("time"), auto_now_add=True)
 
     class Meta:
