@@ -27,13 +27,25 @@ class LiveFeed:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def status(self, state: str, *, position: int | None = None, eta_ms: int | None = None) -> None:
-        """Tell what is going on: ``queued``, ``thinking``, ``tool`` or ``writing``."""
+    def status(
+        self,
+        state: str,
+        *,
+        position: int | None = None,
+        eta_ms: int | None = None,
+        label: str = "",
+    ) -> None:
+        """Tell what is going on: ``queued``, ``thinking``, ``tool`` or ``writing``.
+
+        ``label`` are words for it in the customer's language.
+        """
         frame: dict[str, object] = {"type": "status", "reply_to": self._reply_to, "state": state}
         if position is not None:
             frame["position"] = position
         if eta_ms is not None:
             frame["eta_ms"] = eta_ms
+        if label:
+            frame["label"] = label
         self._publish(frame)
 
     def delta(self, text: str) -> None:

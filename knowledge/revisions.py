@@ -7,7 +7,7 @@ all, in the same transaction:
 - a change of entries or phrasings raises ``Site.knowledge_revision`` and stamps the entry's
   ``changed_in`` with it, so that an index of another process notices by reading one row and then
   reads only the entries that changed;
-- a change of rules or prompts raises ``Site.wording_revision``, of every site if the rule or
+- a change of rules, prompts or tools raises ``Site.wording_revision``, of every site if the rule or
   template belongs to none.
 
 They are taken away before ``migrate`` and created after it, not in a migration: SQLite drops a
@@ -82,8 +82,11 @@ def _triggers() -> Iterator[tuple[str, str, str, list[str]]]:
         body = [_raise_knowledge(owners), _stamp(f"IN ({entries})")]
         yield "knowledge_phrasing", event, "", body
 
-        for table in ("knowledge_rule", "knowledge_prompttemplate"):
+        for table in ("knowledge_rule", "knowledge_prompttemplate", "knowledge_tool"):
             yield table, event, "", [_raise_wording(f"{row}.site_id") for row in rows]
+        tool = "(SELECT site_id FROM knowledge_tool WHERE id = {}.tool_id)"
+        body = [_raise_wording(tool.format(row)) for row in rows]
+        yield "knowledge_toolwording", event, "", body
         template = "(SELECT site_id FROM knowledge_prompttemplate WHERE id = {}.template_id)"
         body = [_raise_wording(template.format(row)) for row in rows]
         yield "knowledge_promptversion", event, "", body

@@ -23,6 +23,8 @@ from inference.prompts.rendering import PromptSource, prompt_head
 from inference.rules import matching
 from inference.rules.matching import RuleSet
 from knowledge.models import Audience, Entry, Language, PromptVersion, Rule, Site
+from knowledge.tools.stored import tools_read
+from knowledge.tools.values import ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,28 @@ def prompt_published(*, site_id: int, role: str, language: str) -> PublishedProm
         site_id, ("prompt", role, language), lambda: _prompt_read(site_id, role, language)
     )
     return prompt
+
+
+def tools_enabled(*, site_id: int) -> tuple[ToolSpec, ...]:
+    """The site's enabled tools and those of every site; of two with one key, the site's own."""
+    return _cache.get(site_id, "tools", lambda: tools_read(site_id)) or ()
+
+
+def prompt_value(version: PromptVersion) -> PublishedPrompt:
+    """A version as a value, published or not; its template is read."""
+    return PublishedPrompt(
+        version_id=version.pk,
+        name=version.template.name,
+        number=version.number,
+        source=PromptSource(version.system, version.user),
+        parameters=GenerationParameters(
+            max_tokens=version.max_tokens,
+            temperature=version.temperature,
+            top_p=version.top_p,
+            repetition_penalty=version.repetition_penalty,
+        ),
+        thinking_tokens=version.thinking_tokens,
+    )
 
 
 def wording_revisions() -> tuple[tuple[int, int], ...]:
@@ -119,17 +143,28 @@ def rule_value(rule: Rule) -> matching.Rule:
         trigger="before" if rule.trigger == Rule.Trigger.BEFORE else "fallback",
         keywords_any=_lines(rule.keywords_any),
         keywords_all=_lines(rule.keywords_all),
+        keywords_none=_lines(rule.keywords_none),
         pattern=rule.pattern,
         label_set=rule.label_set,
         label=rule.label,
         label_probability=rule.label_probability,
         reply=rule.reply,
-        action="handoff" if rule.action == Rule.Action.HANDOFF else "reply",
+        action=_ACTIONS[rule.action],
+        tool=rule.tool.key if rule.tool is not None else "",
     )
 
 
+_ACTIONS: Final[dict[str, matching.Action]] = {
+    Rule.Action.REPLY: "reply",
+    Rule.Action.HANDOFF: "handoff",
+    Rule.Action.TOOL: "tool",
+}
+
+
 def _rules_read(site_id: int) -> RuleSet:
-    rules = Rule.objects.filter(Q(site=None) | Q(site=site_id), is_enabled=True)
+    rules = Rule.objects.filter(
+        Q(site=None) | Q(site=site_id), Q(tool=None) | Q(tool__is_enabled=True), is_enabled=True
+    ).select_related("tool")
     return RuleSet.of(map(rule_value, rules))
 
 
@@ -147,19 +182,7 @@ def _prompt_read(site_id: int, role: str, language: str) -> PublishedPrompt | No
     )
     if version is None:
         return None
-    return PublishedPrompt(
-        version_id=version.pk,
-        name=version.template.name,
-        number=version.number,
-        source=PromptSource(version.system, version.user),
-        parameters=GenerationParameters(
-            max_tokens=version.max_tokens,
-            temperature=version.temperature,
-            top_p=version.top_p,
-            repetition_penalty=version.repetition_penalty,
-        ),
-        thinking_tokens=version.thinking_tokens,
-    )
+    return prompt_value(version)
 
 
 def _lines(text: str) -> tuple[str, ...]:

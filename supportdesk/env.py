@@ -124,6 +124,18 @@ def engines(name: str) -> tuple[BackendSpec, ...]:
         raise ImproperlyConfigured(f"{name} cannot be used: {error}.") from error
 
 
+def secrets_named(prefix: str) -> dict[str, str]:
+    """Secrets by name: each variable that begins with ``prefix``, or the file that it names with
+    ``_FILE`` at its end; names are in small letters."""
+    found = {}
+    for name in os.environ:
+        if name.startswith(prefix):
+            bare = name.removesuffix("_FILE")
+            if value := text(bare):
+                found[bare.removeprefix(prefix).lower()] = value
+    return found
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A list, separated by commas."""
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]

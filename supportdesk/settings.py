@@ -9,6 +9,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from inference.backends.specs import LOCAL_ORDERS, LocalOrder
+from knowledge.demo_shop import SECRET_NAME, demo_secret
 from supportdesk import env
 from supportdesk.unfold import UNFOLD as UNFOLD
 
@@ -205,6 +206,14 @@ if FIRST_TOKEN_SECONDS > DEADLINE_SECONDS:
     raise ImproperlyConfigured(
         "SUPPORTDESK_FIRST_TOKEN_SECONDS must not be larger than SUPPORTDESK_DEADLINE_SECONDS."
     )
+# Tools (docs/tools.md): secrets that their headers may name, Python functions that they may call,
+# and hosts. Without hosts they may call any on the public internet; a host named here may be private.
+TOOL_SECRETS = {
+    SECRET_NAME: demo_secret(SECRET_KEY),
+    **env.secrets_named("SUPPORTDESK_TOOL_SECRET_"),
+}
+TOOL_FUNCTIONS = env.words("SUPPORTDESK_TOOL_FUNCTIONS")
+TOOL_HOSTS = env.words("SUPPORTDESK_TOOL_HOSTS")
 # How sure retrieval must be for an entry's answer to be sent without the model, and for a question
 # to count as known at all. Unset: the calibrated values of knowledge/retrieval/calibration.py.
 DIRECT_PROBABILITY = env.probability("SUPPORTDESK_DIRECT_PROBABILITY")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from conversations.ladder.values import Answer, Walk
 from inference.rules.matching import LabelFound, RuleSet
 from knowledge.retrieval.passages import Retrieval
+from knowledge.tools.calls import ToolCaller
+from knowledge.tools.values import ToolSpec
 
 if TYPE_CHECKING:
     from knowledge.selectors import PublishedPrompt
@@ -37,6 +39,14 @@ class Knowledge(Protocol):
     ) -> Retrieval:
         """Entries that may answer and that these audiences may see now, best first; never raises
         because an encoder is away."""
+        ...
+
+
+class Tools(ToolCaller, Protocol):
+    """The tools of a site, and what calls them."""
+
+    async def tools(self, *, site_id: int) -> Sequence[ToolSpec]:
+        """The enabled tools."""
         ...
 
 

@@ -20,7 +20,7 @@ LABELS_SECONDS: Final = 1.5
 
 
 class RulesBefore:
-    """Rules that answer or hand over before anything else is tried."""
+    """Rules that answer, hand over or choose a tool before anything else is tried."""
 
     name = "rules"
 
@@ -73,6 +73,9 @@ async def _decided(
     walk.rule_id = rule.id
     matched = [list(verdict.matched) for verdict in decision.trace if verdict.rule is rule]
     walk.details["rule"] = {"name": rule.name, "matched": matched[0] if matched else []}
+    if rule.action == "tool":  # the next rung calls it
+        walk.tool = rule.tool
+        return None
     handoff = rule.action == "handoff"
     text = _reply_render(rule, walk)
     if not text:

@@ -12,6 +12,7 @@ from conversations.enums import Mode, Outcome, Reason, Tier
 from inference.chat import ChatMessage, Usage
 from inference.support.check import SupportPassage
 from knowledge.retrieval.passages import Passage, Retrieval
+from knowledge.tools.values import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Question:
     earlier pairs (question, answer), oldest first. ``attempts`` counts the claims of the turn with
     this one. ``now`` is the shop's local time. ``use_model`` is ``False`` to try the rules alone.
     ``conversation`` is a key by which an engine may let conversations take turns. ``audiences`` are
-    the customer's: entries of no other are seen.
+    the customer's: entries of no other are seen. ``actor`` is the customer whom a signed identity
+    names, for tools; ``form`` what the answer before asked for on behalf of a tool
+    (``ladder.tool``).
     """
 
     site_id: int
@@ -38,6 +41,8 @@ class Question:
     conversation: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     audiences: frozenset[int] = frozenset()
+    actor: Actor | None = None
+    form: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -84,7 +89,12 @@ class Live(Protocol):
     """Shows the customer what is going on; everything may be lost."""
 
     def status(
-        self, state: str, *, position: int | None = None, eta_ms: int | None = None
+        self,
+        state: str,
+        *,
+        position: int | None = None,
+        eta_ms: int | None = None,
+        label: str = "",
     ) -> None: ...
 
     def delta(self, text: str) -> None: ...
@@ -95,7 +105,14 @@ class Live(Protocol):
 class Unseen:
     """A ``Live`` for a question that nobody watches."""
 
-    def status(self, state: str, *, position: int | None = None, eta_ms: int | None = None) -> None:
+    def status(
+        self,
+        state: str,
+        *,
+        position: int | None = None,
+        eta_ms: int | None = None,
+        label: str = "",
+    ) -> None:
         """Nobody is told."""
 
     def delta(self, text: str) -> None:
@@ -106,8 +123,26 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionProposal:
+    """A change that the customer has to confirm: exactly this call, for exactly this customer.
+
+    ``rows`` are the labels and values that the customer is shown; ``revision`` is that of the tool
+    (``ToolSpec.revision``); ``seconds`` how long it may be confirmed.
+    """
+
+    tool_id: int
+    tool_key: str
+    revision: str
+    actor_id: str
+    arguments: Mapping[str, object]
+    rows: tuple[tuple[str, str], ...]
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a step decided. ``cited`` are passage ids, in the order of their marks in the text."""
+    """What a step decided. ``cited`` are passage ids, in the order of their marks in the text;
+    ``action`` is a change that the text asks the customer to confirm."""
 
     text: str
     tier: Tier
@@ -115,6 +150,7 @@ class Answer:
     outcome: Outcome = Outcome.ANSWER
     reason: Reason | None = None
     cited: tuple[str, ...] = ()
+    action: ActionProposal | None = None
 
 
 @dataclass(slots=True)
@@ -122,7 +158,7 @@ class Walk:
     """One question's way up the ladder; the steps note here what they found and used.
 
     ``rejected`` is text of the model that was not let through, ``reasoning`` what it thought before
-    it wrote; customers see neither.
+    it wrote; customers see neither. ``tool`` is the key of the tool that a rule calls.
     """
 
     question: Question
@@ -135,6 +171,7 @@ class Walk:
     retrieval: Retrieval | None = None
     relevant: tuple[SupportPassage, ...] = ()
     rule_id: int | None = None
+    tool: str = ""
     model: str = ""
     model_hash: str = ""
     prompt_version_id: int | None = None

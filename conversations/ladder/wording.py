@@ -62,6 +62,74 @@ def question_wanted(language: str) -> str:
         return gettext("Please put your question in words, and I will gladly help.")
 
 
+def login_wanted(language: str) -> str:
+    """A tool needs to know who the customer is."""
+    with translation.override(language):
+        return gettext(
+            "To look after your orders I need to know that they are yours. Please log in on the "
+            "shop's page, then ask me here again."
+        )
+
+
+def value_wanted(language: str, label: str) -> str:
+    """A tool needs a value that the customer has not given."""
+    with translation.override(language):
+        return gettext("Please tell me: %(label)s") % {"label": label}
+
+
+def tool_failed(language: str) -> str:
+    """A tool could not be asked."""
+    with translation.override(language):
+        return gettext(
+            "I am sorry, I cannot look that up at the moment. "
+            "Please try again in a little while, or ask for a person."
+        )
+
+
+def tool_missing(language: str) -> str:
+    """There is no such thing among what is the customer's."""
+    with translation.override(language):
+        return gettext(
+            "I found nothing like that in your account. Please check the number, or ask for a person."
+        )
+
+
+def tool_refused(language: str) -> str:
+    """The other system will not do it."""
+    with translation.override(language):
+        return gettext("That cannot be changed any more. If you like, ask for a person.")
+
+
+def change_done(language: str) -> str:
+    """A confirmed change was made."""
+    with translation.override(language):
+        return gettext("Done: it was changed as you confirmed.")
+
+
+def change_failed(language: str) -> str:
+    """A confirmed change was not made."""
+    with translation.override(language):
+        return gettext(
+            "I am sorry, that did not work; nothing was changed. "
+            "Please try again later, or ask for a person."
+        )
+
+
+def change_uncertain(language: str) -> str:
+    """Nobody can tell whether a confirmed change was made."""
+    with translation.override(language):
+        return gettext(
+            "I cannot tell whether the change was made: the shop's system did not answer. "
+            "Please look in your account before you try again, or ask for a person."
+        )
+
+
+def change_cancelled(language: str) -> str:
+    """The customer did not want the change."""
+    with translation.override(language):
+        return gettext("Cancelled. Nothing was changed.")
+
+
 def person_called(language: str) -> str:
     """The customer is handed to a person."""
     with translation.override(language):

@@ -124,6 +124,15 @@ def reply_check(template: str) -> None:
     text_render(template, {name: SAMPLE[name] for name in REPLY_VARIABLES})
 
 
+def names_check(template: str, known: tuple[str, ...]) -> None:
+    """Refuse a template that cannot be read or that names anything but ``known`` variables.
+
+    Raises:
+        PromptError
+    """
+    _names_check(template, known)
+
+
 SAMPLE: Final[Mapping[str, object]] = {
     "passages": [
         {"id": "E1", "question": "How long is delivery?", "answer": "Delivery takes 3 days."},

@@ -20,7 +20,7 @@ from inference.text.normalisation import text_normalise
 from inference.text.segmentation import stem_of, words_of
 
 Trigger = Literal["before", "fallback"]
-Action = Literal["reply", "handoff"]
+Action = Literal["reply", "handoff", "tool"]
 
 # RE2 compiles into at most this many bytes; a counted repetition such as (x{999}){999} passes it.
 _PATTERN_BYTES = 1 << 20
@@ -43,8 +43,10 @@ class Rule:
 
     ``language`` "" is any. ``keywords_any`` needs one of them, ``keywords_all`` all of them,
     ``pattern`` (RE2, any case) is searched. Smaller ``priority`` wins, then smaller ``id``.
+    ``keywords_none`` lets none of them occur.
     ``label`` of ``label_set`` must be what the message was labelled with, at least so probably.
-    ``reply`` is a template, rendered by the caller.
+    ``reply`` is a template, rendered by the caller; ``tool`` the key of the tool that the action
+    of that name calls.
     """
 
     id: int
@@ -54,12 +56,14 @@ class Rule:
     trigger: Trigger = "before"
     keywords_any: tuple[str, ...] = ()
     keywords_all: tuple[str, ...] = ()
+    keywords_none: tuple[str, ...] = ()
     pattern: str = ""
     label_set: str = ""
     label: str = ""
     label_probability: float = 0.0
     reply: str = ""
     action: Action = "reply"
+    tool: str = ""
 
 
 class RuleOutcome(StrEnum):
@@ -71,6 +75,7 @@ class RuleOutcome(StrEnum):
     OTHER_LANGUAGE = "other_language"
     NONE_OF_ANY = "none_of_any"
     SOME_OF_ALL_MISSING = "some_of_all_missing"
+    EXCLUDED = "excluded"  # one of the words that must not occur does
     PATTERN_ABSENT = "pattern_absent"
     OTHER_LABEL = "other_label"
     UNUSABLE = "unusable"  # its pattern does not compile
@@ -164,6 +169,10 @@ def rule_check(rule: Rule) -> None:
         raise RuleError(gettext_noop("A rule needs both a label set and a label, or neither."))
     if rule.label_set and rule.trigger != "before":
         raise RuleError(gettext_noop("A rule that asks for a label stands before the model."))
+    if rule.action == "tool" and not rule.tool:
+        raise RuleError(gettext_noop("A rule that calls a tool needs the tool."))
+    if rule.action == "tool" and rule.trigger != "before":
+        raise RuleError(gettext_noop("A rule that calls a tool stands before the model."))
     conditions = (*rule.keywords_any, *rule.keywords_all, rule.pattern, rule.label)
     if rule.trigger == "before" and not any(text_normalise(word) for word in conditions):
         raise RuleError(
@@ -255,6 +264,8 @@ def _judge(
         if missing:
             return RuleVerdict(rule, RuleOutcome.SOME_OF_ALL_MISSING, tuple(matched), missing)
         matched += rule.keywords_all
+    if excluded := tuple(keyword for keyword in rule.keywords_none if message.has(keyword)):
+        return RuleVerdict(rule, RuleOutcome.EXCLUDED, excluded)
     if rule.pattern:
         try:
             found = message.found(rule.pattern)

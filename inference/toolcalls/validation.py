@@ -70,6 +70,20 @@ def _schema_check(schema: Mapping[str, Any]) -> None:
             raise ValueError(f"$ref {target!r} points to no part of the same schema (#/...)")
 
 
+def arguments_check(
+    arguments: Mapping[str, Any], parameters: Mapping[str, object]
+) -> dict[str, Any]:
+    """Arguments in the types that a schema wants, checked against it.
+
+    Raises:
+        CallInvalid: what is wrong with them.
+    """
+    mended = _types_mended(dict(arguments), parameters)
+    if problem := _problem(mended, parameters):
+        raise CallInvalid(problem)
+    return mended
+
+
 def calls_check(text: str, tools: Sequence[Tool]) -> list[tuple[str, str]]:
     """The names and arguments (JSON objects as text) of the calls that a model wrote.
 

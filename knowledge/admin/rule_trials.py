@@ -42,6 +42,7 @@ class Trial:
     winner: TrialRow | None
     reply: str
     is_handoff: bool
+    tool: str
     trigger: Trigger
     rows: Sequence[TrialRow]
     others: Sequence[TrialRow]
@@ -69,6 +70,7 @@ def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Tri
         winner=next((row for row in rows if row.is_winner), None),
         reply=reply,
         is_handoff=bool(decision.rule and decision.rule.action == "handoff"),
+        tool=decision.rule.tool if decision.rule and decision.rule.action == "tool" else "",
         trigger=trigger,
         rows=rows,
         others=others,
@@ -106,6 +108,8 @@ def verdict_words(verdict: RuleVerdict) -> str:
             return _("None of these words occurs: %(words)s") % {"words": missing}
         case RuleOutcome.SOME_OF_ALL_MISSING:
             return _("These words are missing: %(words)s") % {"words": missing}
+        case RuleOutcome.EXCLUDED:
+            return _("These words must not occur: %(words)s") % {"words": matched}
         case RuleOutcome.PATTERN_ABSENT:
             return _("The pattern does not occur: %(words)s") % {"words": missing}
         case RuleOutcome.OTHER_LABEL:

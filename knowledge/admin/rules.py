@@ -33,12 +33,14 @@ VALUE_FIELDS = (
     "trigger",
     "keywords_any",
     "keywords_all",
+    "keywords_none",
     "pattern",
     "label_set",
     "label",
     "label_probability",
     "reply",
     "action",
+    "tool",
     "is_enabled",
 )
 
@@ -52,7 +54,7 @@ class RuleForm(ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("keywords_any", "keywords_all"):
+        for name in ("keywords_any", "keywords_all", "keywords_none"):
             if name in self.fields:
                 self.fields[name].widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
@@ -130,14 +132,14 @@ class RuleAdmin(ModelAdmin):
                 ),
                 "fields": (
                     ("trigger", "language"),
-                    ("keywords_any", "keywords_all"),
+                    ("keywords_any", "keywords_all", "keywords_none"),
                     "pattern",
                     ("label_set", "label", "label_probability"),
                     "site",
                 ),
             },
         ),
-        (gettext_lazy("What it does"), {"fields": ("action", "reply")}),
+        (gettext_lazy("What it does"), {"fields": (("action", "tool"), "reply")}),
     )
 
     @display(

@@ -8,6 +8,7 @@ from knowledge.models.languages import AnyLanguage, Language
 from knowledge.models.prompts import PromptTemplate, PromptVersion
 from knowledge.models.rules import Rule
 from knowledge.models.sites import Site
+from knowledge.models.tools import Tool, ToolWording
 from knowledge.models.trials import (
     Expectation,
     QuestionSet,
@@ -38,6 +39,8 @@ __all__ = [
     "SetQuestion",
     "Site",
     "TextVector",
+    "Tool",
+    "ToolWording",
     "Trial",
     "TrialAnswer",
     "TrialQuestion",

@@ -20,6 +20,7 @@ class Rule(models.Model):
     class Action(models.TextChoices):
         REPLY = "reply", _("Reply")
         HANDOFF = "handoff", _("Hand over to a person")
+        TOOL = "tool", _("Call a tool")
 
     site = models.ForeignKey(
         Site,
@@ -51,6 +52,11 @@ class Rule(models.Model):
         _("all of these words"),
         blank=True,
         help_text=_("One word or phrase a line; all must occur."),
+    )
+    keywords_none = models.TextField(
+        _("none of these words"),
+        blank=True,
+        help_text=_("One word or phrase a line; none may occur."),
     )
     pattern = models.CharField(
         _("pattern"),
@@ -85,6 +91,15 @@ class Rule(models.Model):
     )
     action = models.CharField(
         _("action"), max_length=16, choices=Action.choices, default=Action.REPLY
+    )
+    tool = models.ForeignKey(
+        "knowledge.Tool",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="rules",
+        verbose_name=_("tool"),
+        help_text=_("For the action “Call a tool”. The tool's own words are the reply."),
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     is_default = models.BooleanField(_("ships with the product"), default=False, editable=False)

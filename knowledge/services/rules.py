@@ -14,7 +14,8 @@ from knowledge.selectors import rule_value
 FIELDS = frozenset(
     [
         "site", "name", "priority", "language", "trigger", "keywords_any", "keywords_all",
-        "pattern", "label_set", "label", "label_probability", "reply", "action", "is_enabled",
+        "keywords_none", "pattern", "label_set", "label", "label_probability", "reply", "action",
+        "tool", "is_enabled",
     ]
 )  # fmt: skip
 

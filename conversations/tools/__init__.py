@@ -1,0 +1,1 @@
+"""Tools at work: what the ladder calls, and the changes that customers confirm."""
