@@ -1,5 +1,6 @@
 """Customers, their conversations, and what was promised to them."""
 
+from conversations.models.actions import ToolAction
 from conversations.models.answers import CachedAnswer
 from conversations.models.conversations import Conversation, Message, Turn
 from conversations.models.gaps import Gap, GapQuestion, GapSearch
@@ -23,6 +24,7 @@ __all__ = [
     "Rating",
     "Replay",
     "ResumeToken",
+    "ToolAction",
     "Turn",
     "Visitor",
 ]
