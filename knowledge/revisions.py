@@ -6,7 +6,8 @@ all, in the same transaction:
 
 - a change of entries or phrasings raises ``Site.knowledge_revision`` and stamps the entry's
   ``changed_in`` with it, so that an index of another process notices by reading one row and then
-  reads only the entries that changed;
+  reads only the entries that changed; a question or answer that changes past the services gets
+  a number of its own as well;
 - a change of rules, prompts or tools raises ``Site.wording_revision``, of every site if the rule or
   template belongs to none.
 
@@ -73,6 +74,8 @@ def _triggers() -> Iterator[tuple[str, str, str, list[str]]]:
         body = [_raise_knowledge(f"IN ({sites})")]
         if event != "DELETE":
             body.append(_stamp("= NEW.id"))
+        if event == "UPDATE":
+            body.append(_number_text())
         # Every statement that names a column counts, changed or not: a comparison would have to
         # be spelled twice, and reading one entry again costs nothing.
         yield "knowledge_entry", event, _ENTRY_COLUMNS, body
@@ -99,6 +102,16 @@ def _raise_knowledge(sites: str) -> str:
 def _stamp(entries: str) -> str:
     revision = "SELECT knowledge_revision FROM knowledge_site WHERE id = knowledge_entry.site_id"
     return f"UPDATE knowledge_entry SET changed_in = ({revision}) WHERE id {entries}"  # noqa: S608
+
+
+def _number_text() -> str:
+    # A bulk update does not count the entry's revision, which the sources of answers name. What
+    # it wrote is kept when the entry is next looked at (services/revisions.py).
+    return (
+        "UPDATE knowledge_entry SET revision = revision + 1 WHERE id = NEW.id "
+        "AND NEW.revision = OLD.revision "
+        "AND (NEW.question <> OLD.question OR NEW.answer <> OLD.answer)"
+    )
 
 
 def _raise_wording(site: str) -> str:

@@ -11,7 +11,7 @@ from django.db import transaction
 from conversations.gaps.selectors import operator_answer
 from conversations.models import Gap, GapQuestion
 from knowledge.models import Entry
-from knowledge.services.entries import entry_create
+from knowledge.services.entries import Cause, entry_create
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -74,6 +74,7 @@ def gap_fill(
         language=gap.language,
         status=Entry.Status.PUBLISHED,
         by=by,
+        cause=Cause.GAP,
     )
     gap.entry, gap.state = entry, Gap.State.CHECKING
     gap.save(update_fields=["entry", "state"])

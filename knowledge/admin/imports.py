@@ -54,6 +54,9 @@ FIELD_LABELS: Final[dict[str, Any]] = {
     "keywords": _("keywords"),
     "language": _("language"),
     "status": _("status"),
+    "audience": _("audience"),
+    "valid_from": _("valid from"),
+    "valid_until": _("valid until"),
 }
 
 
@@ -117,11 +120,11 @@ def row_shown(row: KnowledgeImportRow) -> ShownRow:
 
     others = [
         (FIELD_LABELS[name], shown(name))
-        for name in ("phrasings", "keywords", "language", "status")
+        for name in FIELDS[2:]
         if (is_change and text(before, name) != text(row.values, name))
         or (
             row.action == Action.CREATE
-            and name in ("phrasings", "keywords")
+            and name not in ("language", "status")
             and row.values.get(name)
         )
     ]

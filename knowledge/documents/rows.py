@@ -7,6 +7,8 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -123,6 +125,8 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, datetime) and value.time() == time.min:
+        return value.date().isoformat()  # a sheet knows no dates without a time
     return str(value)
 
 
@@ -140,7 +144,9 @@ def _row(line: int, header: tuple[str, ...], cells: list[str]) -> Row:
         return Row(line, problem=_("The row has more cells than the first line has names."))
     if sum(map(len, cells)) > LINE_MOST:
         return Row(line, problem=_("The row is too long."))
-    return Row(line, {name: cell for name, cell in zip(header, cells, strict=False) if name})
+    # Cells that are missing at the end are empty ones.
+    named = zip_longest(header, cells, fillvalue="")
+    return Row(line, {name: cell for name, cell in named if name})
 
 
 def _json_open(data: bytes) -> RowsFile:

@@ -6,6 +6,7 @@ from knowledge.models.imports import KnowledgeImport, KnowledgeImportRow
 from knowledge.models.labels import Label, LabelExample, LabelFit, LabelSet
 from knowledge.models.languages import AnyLanguage, Language
 from knowledge.models.prompts import PromptTemplate, PromptVersion
+from knowledge.models.revisions import EntryProposal, EntryRevision
 from knowledge.models.rules import Rule
 from knowledge.models.sites import Site
 from knowledge.models.tools import Tool, ToolWording
@@ -23,6 +24,8 @@ __all__ = [
     "Audience",
     "Document",
     "Entry",
+    "EntryProposal",
+    "EntryRevision",
     "Expectation",
     "KnowledgeImport",
     "KnowledgeImportRow",

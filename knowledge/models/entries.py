@@ -101,6 +101,21 @@ class Entry(models.Model):
         editable=False,
         help_text="The site's knowledge revision of the last change (knowledge/revisions.py).",
     )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("owner"),
+        help_text=_("Who sees to it that the answer stays right."),
+    )
+    review_by = models.DateField(
+        _("look again by"),
+        null=True,
+        blank=True,
+        help_text=_("From that day on the owner is reminded to look whether it is still right."),
+    )
     is_demo = models.BooleanField(_("demo"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -118,7 +133,17 @@ class Entry(models.Model):
         verbose_name = _("knowledge entry")
         verbose_name_plural = _("knowledge entries")
         ordering = ["-updated_at", "-pk"]
+        permissions = [
+            ("publish_entry", _("Can change what customers see where changes are reviewed")),
+            ("propose_entry", _("Can propose changes where changes are reviewed")),
+        ]
         indexes = [
+            # the reminder of each day, and the overview's count
+            models.Index(
+                fields=["review_by"],
+                condition=models.Q(review_by__isnull=False),
+                name="entry_review_by",
+            ),
             # selectors.entries_published(): what the retrieval index is built from
             models.Index(fields=["site", "status"], name="entry_site_status"),
             # selectors.validity_change_next()

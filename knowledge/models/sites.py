@@ -106,6 +106,14 @@ class Site(models.Model):
             " a written reason."
         ),
     )
+    review_is_required = models.BooleanField(
+        _("changes of entries are reviewed"),
+        default=False,
+        help_text=_(
+            "What people without the permission to publish change waits until somebody with it "
+            "approves; customers see the published text meanwhile."
+        ),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     is_demo = models.BooleanField(_("demo"), default=False, editable=False)
     knowledge_revision = models.PositiveBigIntegerField(

@@ -1,24 +1,37 @@
 """Writes to knowledge entries.
 
 The site's revision, by which indexes notice a change, is kept by the database
-(knowledge/revisions.py); an entry's own revision, which provenance shows, is kept here.
+(knowledge/revisions.py); an entry's own revisions, which the source of an answer names, are kept
+by knowledge/services/revisions.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from knowledge.models import Audience, Document, Entry, Phrasing, Site
+from knowledge.models import Audience, Document, Entry, EntryRevision, Phrasing, Site
+from knowledge.services.revisions import (
+    EntryContent,
+    content_of,
+    content_of_revision,
+    contents_equal,
+    person_id,
+    revision_catch_up,
+    revision_record,
+)
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+
+Cause = EntryRevision.Cause
 
 
 class Unchanged(Enum):
@@ -28,6 +41,10 @@ class Unchanged(Enum):
 
 
 UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+class AudienceGone(Exception):
+    """A revision was for an audience that was deleted; nobody knows for whom it would be now."""
 
 
 @transaction.atomic
@@ -43,11 +60,17 @@ def entry_create(
     audience: Audience | None = None,
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
+    owner: User | None = None,
+    review_by: date | None = None,
     document: Document | None = None,
     by: AbstractBaseUser | AnonymousUser | None = None,
     is_demo: bool = False,
+    cause: str = Cause.EDIT,
+    note: str = "",
 ) -> Entry:
     """Create an entry; ``language`` defaults to the site's; ``document`` is what it is a part of.
+
+    ``cause`` and ``note`` stand in the history.
 
     Raises:
         ValidationError: a text is empty or too long, a choice is unknown, the dates are in the
@@ -63,13 +86,16 @@ def entry_create(
         audience=audience,
         valid_from=valid_from,
         valid_until=valid_until,
+        owner=owner,
+        review_by=review_by,
         document=document,
-        updated_by_id=_person(by),
+        updated_by_id=person_id(by),
         is_demo=is_demo,
     )
     _check(entry)
     entry.save()
-    _phrasings_set(entry, phrasings)
+    _phrasings_set(entry, _phrasings_clean(phrasings))
+    revision_record(entry=entry, content=content_of(entry), cause=cause, by=by, note=note)
     return entry
 
 
@@ -87,9 +113,13 @@ def entry_update(
     audience: Audience | Unchanged | None = UNCHANGED,
     valid_from: datetime | Unchanged | None = UNCHANGED,
     valid_until: datetime | Unchanged | None = UNCHANGED,
+    owner: User | Unchanged | None = UNCHANGED,
+    review_by: date | Unchanged | None = UNCHANGED,
     by: AbstractBaseUser | AnonymousUser | None = None,
+    cause: str = Cause.EDIT,
+    note: str = "",
 ) -> Entry:
-    """Change what is given. The revision grows only when question or answer changed.
+    """Change what is given. What changes the content makes a new revision; an owner does not.
 
     ``entry`` may be stale or already carry a form's values: what changed is told by the row.
 
@@ -98,34 +128,34 @@ def entry_update(
         Entry.DoesNotExist: it was deleted meanwhile.
     """
     row = Entry.objects.select_for_update().get(pk=entry.pk)
-    before = (row.question, row.answer)
-    given = {"question": question, "answer": answer, "keywords": keywords}
-    for name, text in given.items():
-        if text is not None:
-            setattr(row, name, _clean(text))
-    if site is not None:
-        row.site = site
-    row.language = language or row.language
-    row.status = status or row.status
-    if not isinstance(audience, Unchanged):
-        row.audience = audience
-    if not isinstance(valid_from, Unchanged):
-        row.valid_from = valid_from
-    if not isinstance(valid_until, Unchanged):
-        row.valid_until = valid_until
-    if by is not None:
-        row.updated_by_id = _person(by)
+    before, site_before = content_of(row), row.site_id
+    revision_catch_up(entry=row, content=before)
+    given: dict[str, Any] = {"question": question, "answer": answer, "keywords": keywords}
+    given = {name: _clean(text) for name, text in given.items() if text is not None}
+    others = {"site": site, "language": language, "status": status}
+    given |= {name: value for name, value in others.items() if value}
+    nullable: dict[str, Any] = {
+        "audience": audience,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+        "owner": owner,
+        "review_by": review_by,
+    }
+    given |= {name: value for name, value in nullable.items() if value is not UNCHANGED}
+    for name, value in given.items():
+        setattr(row, name, value)
     _check(row)
-    if (row.question, row.answer) != before:
+    wanted = before.phrasings if phrasings is None else _phrasings_clean(phrasings)
+    after = replace(content_of(row), phrasings=wanted)
+    changed = row.site_id != site_before or not contents_equal(after, before)
+    if changed:
         row.revision += 1
-    row.save(
-        update_fields=[
-            "site", "question", "answer", "keywords", "language", "status", "audience",
-            "valid_from", "valid_until", "revision", "updated_by", "updated_at",
-        ]
-    )  # fmt: skip
-    if phrasings is not None:
-        _phrasings_set(row, phrasings)
+        row.updated_by_id = person_id(by) or row.updated_by_id
+    # Naming the columns keeps an old copy's stamp from being written back.
+    row.save(update_fields=[*given, "revision", "updated_by", "updated_at"])
+    if changed:
+        _phrasings_set(row, wanted)
+        revision_record(entry=row, content=content_of(row), cause=cause, by=by, note=note)
     entry.refresh_from_db()
     return entry
 
@@ -140,21 +170,76 @@ def entry_unpublish(*, entry: Entry, by: AbstractBaseUser | AnonymousUser | None
     return entry_update(entry=entry, status=Entry.Status.DRAFT, by=by)
 
 
+def entry_revert(
+    *, entry: Entry, revision: EntryRevision, by: AbstractBaseUser | AnonymousUser | None = None
+) -> Entry:
+    """Let an entry say again what it said in a revision of its own; that is a new revision.
+
+    Whether it is published stays as it is: to bring a text back is no reason to show it.
+
+    Raises:
+        AudienceGone: the revision was for an audience that is no more.
+        ValidationError: what was good then is not now.
+    """
+    if revision.entry_id != entry.pk or revision.number is None:
+        raise ValueError("This is no revision of this entry.")
+    return entry_update(
+        entry=entry,
+        by=by,
+        cause=Cause.REVERT,
+        note=_("Revision %(number)d") % {"number": revision.number},
+        **{**content_fields(content_of_revision(revision)), "status": None},
+    )
+
+
+def content_fields(content: EntryContent) -> dict[str, Any]:
+    """A kept content as :func:`entry_update` and :func:`entry_create` take it.
+
+    Raises:
+        AudienceGone
+    """
+    fields = content.values()
+    audience_id = fields.pop("audience_id")
+    audience = Audience.objects.filter(pk=audience_id).first() if audience_id is not None else None
+    if audience is None and audience_id is not None:
+        raise AudienceGone
+    return {**fields, "audience": audience}
+
+
 @transaction.atomic
-def entry_delete(*, entry: Entry) -> None:
-    """Delete an entry with its phrasings."""
-    Entry.objects.filter(pk=entry.pk).delete()
+def entry_delete(
+    *,
+    entry: Entry,
+    by: AbstractBaseUser | AnonymousUser | None = None,
+    cause: str = Cause.DELETE,
+    note: str = "",
+) -> None:
+    """Delete an entry with its phrasings; its history stays, proposals for it are withdrawn."""
+    row = Entry.objects.select_for_update().filter(pk=entry.pk).first()
+    if row is None:
+        return
+    content = content_of(row)
+    revision_catch_up(entry=row, content=content)
+    row.revision += 1
+    revision_record(entry=row, content=content, cause=cause, by=by, note=note)
+    EntryRevision.objects.filter(entry_id=row.pk, state=EntryRevision.State.PROPOSED).update(
+        state=EntryRevision.State.WITHDRAWN
+    )
+    Entry.objects.filter(pk=row.pk).delete()
 
 
 def _check(entry: Entry) -> None:
-    entry.full_clean(exclude=["updated_by", "site", "document", "audience"])
+    entry.full_clean(exclude=["updated_by", "site", "document", "audience", "owner"])
     if entry.audience is not None and entry.audience.site_id != entry.site_id:
         raise ValidationError({"audience": _("This audience belongs to another site.")})
 
 
-def _phrasings_set(entry: Entry, texts: Iterable[str]) -> None:
+def _phrasings_clean(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in map(_clean, texts) if text))
+
+
+def _phrasings_set(entry: Entry, wanted: Iterable[str]) -> None:
     """Make the phrasings these; those that stay keep their rows."""
-    wanted = list(dict.fromkeys(text for text in map(_clean, texts) if text))
     present = dict(entry.phrasings.values_list("text", "pk"))
     gone = [pk for text, pk in present.items() if text not in wanted]
     if gone:
@@ -169,7 +254,3 @@ def _clean(text: str) -> str:
     # PostgreSQL stores no NUL, UTF-8 no lone surrogate; neither is ever meant.
     text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     return text.replace("\r\n", "\n").strip()
-
-
-def _person(by: AbstractBaseUser | AnonymousUser | None) -> int | None:
-    return by.pk if by is not None and by.is_authenticated else None

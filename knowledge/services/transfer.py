@@ -2,7 +2,8 @@
 
 Columns or keys: ``question`` and ``answer`` (needed), ``phrasings``, ``keywords``, ``language``
 (zh-hans or en; "zh" counts as zh-hans; empty: told from the question), ``status`` (draft or
-published; default published). In CSV and Excel, phrasings stand on lines of their own inside the
+published; default published), ``audience`` (its name; empty: everyone), ``valid_from`` and
+``valid_until`` (a date, or a date and a time). In CSV and Excel, phrasings stand on lines of their own inside the
 cell; in JSON Lines, phrasings and keywords may be lists. Documents become entries chunk by chunk.
 """
 
@@ -23,10 +24,11 @@ from knowledge.documents.files import FILE_MOST
 from knowledge.documents.rows import formula_escape
 from knowledge.models import Entry, KnowledgeImport, KnowledgeImportRow, Site
 from knowledge.services.imports.applying import import_apply, import_discard, import_start
+from knowledge.services.imports.columns import FIELDS
 from knowledge.services.imports.entry_rows import values_of_entry
 from knowledge.services.imports.planning import import_create, import_plan
 
-COLUMNS: Final = ("question", "answer", "phrasings", "keywords", "language", "status")
+COLUMNS: Final = FIELDS
 
 Action = KnowledgeImportRow.Action
 
@@ -117,7 +119,8 @@ def entries_export(*, site: Site, path: Path) -> int:
         ImportRefused: the file cannot be written or is of an unknown kind.
     """
     is_csv = _is_csv(path)
-    entries = Entry.objects.filter(site=site).prefetch_related("phrasings").order_by("pk")
+    entries = Entry.objects.filter(site=site).select_related("audience").order_by("pk")
+    entries = entries.prefetch_related("phrasings")
     try:
         with path.open("w", encoding="utf-8-sig" if is_csv else "utf-8", newline="") as file:
             return (_csv_write if is_csv else _json_write)(file, entries)

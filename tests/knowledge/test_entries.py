@@ -24,12 +24,12 @@ def test_an_entry_begins_as_a_draft_in_the_sites_language(entry):
     assert (entry.status, entry.language, entry.revision) == ("draft", "en", 1)
 
 
-def test_the_revision_grows_only_when_question_or_answer_change(entry):
-    assert entry_publish(entry=entry).revision == 1
-    assert entry_update(entry=entry, keywords="delivery").revision == 1
-    assert entry_update(entry=entry, answer="3 days.").revision == 1
-    assert entry_update(entry=entry, answer="4 days.").revision == 2
-    assert entry_update(entry=entry, question="How long is it?").revision == 3
+def test_the_revision_grows_with_every_change_of_the_content_and_with_nothing_else(entry):
+    assert entry_publish(entry=entry).revision == 2
+    assert entry_update(entry=entry, keywords="delivery").revision == 3
+    assert entry_update(entry=entry, answer="3 days.").revision == 3
+    assert entry_update(entry=entry, answer="4 days.").revision == 4
+    assert entry_update(entry=entry, question="How long is it?").revision == 5
     assert entry_unpublish(entry=entry).status == "draft"
 
 

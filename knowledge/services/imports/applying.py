@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -11,8 +11,14 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from knowledge.models import Entry, KnowledgeImport, KnowledgeImportRow
-from knowledge.services.entries import entry_create, entry_delete, entry_update
-from knowledge.services.imports.entry_rows import values_equal, values_of_entry
+from knowledge.services.entries import Cause, entry_create, entry_delete, entry_update
+from knowledge.services.imports.entry_rows import (
+    RowRefused,
+    entry_fields,
+    values_equal,
+    values_of_entry,
+    values_wanted,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -133,13 +139,26 @@ def _row_apply(row: KnowledgeImportRow, by: User | None) -> None:
         with transaction.atomic():
             if row.action == Action.CREATE:
                 row.entry = entry_create(
-                    site=row.batch.site, document=row.batch.document, by=by, **row.values
+                    site=row.batch.site,
+                    document=row.batch.document,
+                    by=by,
+                    cause=Cause.IMPORT,
+                    note=row.batch.file_name,
+                    **entry_fields(row.values, site=row.batch.site),
                 )
             else:
-                row.entry = entry_update(entry=Entry(pk=row.entry_id), by=by, **row.values)
+                row.entry = entry_update(
+                    entry=Entry(pk=row.entry_id),
+                    by=by,
+                    cause=Cause.IMPORT,
+                    note=row.batch.file_name,
+                    **entry_fields(row.values, site=row.batch.site),
+                )
         row.state = RowState.APPLIED
     except Entry.DoesNotExist:
         row.action, row.message = Action.ERROR, _("The entry was deleted meanwhile.")
+    except RowRefused as error:
+        row.action, row.message = Action.ERROR, str(error)[:500]
     except ValidationError as error:
         row.action, row.message = Action.ERROR, " ".join(error.messages)[:500]
 
@@ -149,13 +168,19 @@ def _row_undo(row: KnowledgeImportRow, by: User | None) -> None:
     if entry is None:
         row.state, row.message = RowState.KEPT, _("The entry was deleted meanwhile.")
         return
-    if not values_equal(values_of_entry(entry), row.values):
+    if not values_equal(values_of_entry(entry), values_wanted(row.values, row.before)):
         row.state = RowState.KEPT
         return
+    history: dict[str, Any] = {"by": by, "cause": Cause.IMPORT_UNDO, "note": row.batch.file_name}
     if row.action == Action.CREATE:
         row.entry = None
-        entry_delete(entry=entry)
+        entry_delete(entry=entry, **history)
     else:
         assert row.before is not None  # noqa: S101 (a change is planned with what was before)
-        entry_update(entry=entry, by=by, **row.before)
+        try:
+            fields = entry_fields(row.before, site=row.batch.site)
+        except RowRefused as error:  # its audience is gone
+            row.state, row.message = RowState.KEPT, str(error)[:500]
+            return
+        entry_update(entry=entry, **history, **fields)
     row.state = RowState.UNDONE

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-FIELDS: Final = ("question", "answer", "phrasings", "keywords", "language", "status")
+FIELDS: Final = (
+    "question", "answer", "phrasings", "keywords", "language", "status",
+    "audience", "valid_from", "valid_until",
+)  # fmt: skip
 NEEDED: Final = ("question", "answer")
 
 # Headings as other products and people write them; the product's own come first.
@@ -19,6 +22,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "keywords": ("keywords", "keyword", "tags", "关键词", "关键字", "标签"),
     "language": ("language", "lang", "locale", "语言"),
     "status": ("status", "state", "状态"),
+    "audience": ("audience", "visible to", "受众", "可见范围"),
+    "valid_from": ("valid from", "start date", "生效时间", "生效日期", "开始日期"),
+    "valid_until": ("valid until", "expires", "end date", "失效时间", "失效日期", "截止日期", "结束日期"),
 }  # fmt: skip
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from inference.text.language import language_of
-from knowledge.models import Entry, Language, Phrasing, Site
+from knowledge.models import Audience, Entry, Language, Phrasing, Site
 from knowledge.services.imports.columns import FIELDS
+from knowledge.services.imports.moments import moment_parse, moment_text
 
 _LANGUAGES: Final = {
     "": "", "zh": "zh-hans", "zh-cn": "zh-hans", "zh-hans": "zh-hans", "zh cn": "zh-hans",
@@ -22,7 +24,12 @@ _STATUSES: Final = {
 }  # fmt: skip
 
 EntryValues = dict[str, Any]
-"""``question``, ``answer``, ``keywords``, ``language``, ``status``: texts; ``phrasings``: a list."""
+"""``question``, ``answer``, ``keywords``, ``language``, ``status``: texts; ``phrasings``: a list.
+
+``audience`` (a name; empty: everyone), ``valid_from`` and ``valid_until`` (empty: unlimited) are there
+only where the file tells them; an entry that it changes keeps its own otherwise.
+"""
+OPTIONAL: Final = ("audience", "valid_from", "valid_until")
 
 
 class RowRefused(Exception):
@@ -62,12 +69,15 @@ def values_of_row(
         "status": _STATUSES[given_status],
         "phrasings": list(dict.fromkeys(_texts("phrasings", by_field, lines=True))),
     }
+    values |= {
+        name: _text(name, by_field) for name in OPTIONAL if mapping.get(name, "") in row
+    }
     _check(values, site)
-    return values
+    return {**values, **_moments_told_alike(values)}
 
 
 def values_of_entry(entry: Entry) -> EntryValues:
-    """A stored entry in the same form; its phrasings should be prefetched."""
+    """A stored entry in the same form; its phrasings and audience should be prefetched."""
     return {
         "question": entry.question,
         "answer": entry.answer,
@@ -75,24 +85,77 @@ def values_of_entry(entry: Entry) -> EntryValues:
         "language": Language(entry.language).value,
         "status": Entry.Status(entry.status).value,
         "phrasings": [p.text for p in sorted(entry.phrasings.all(), key=lambda p: p.pk)],
+        "audience": entry.audience.name if entry.audience is not None else "",
+        "valid_from": moment_text(entry.valid_from),
+        "valid_until": moment_text(entry.valid_until),
     }
+
+
+def values_wanted(values: EntryValues, before: EntryValues | None) -> EntryValues:
+    """What a row wants, with what it does not tell as it was before."""
+    return {**dict.fromkeys(OPTIONAL, ""), **(before or {}), **values}
+
+
+def entry_fields(values: EntryValues, *, site: Site) -> dict[str, Any]:
+    """Values as the services of entries take them.
+
+    Raises:
+        RowRefused: the site has no audience of that name, or a date cannot be read.
+    """
+    fields = {name: value for name, value in values.items() if name not in OPTIONAL}
+    if "audience" in values:
+        fields["audience"] = _audience(values["audience"], site)
+    for name in ("valid_from", "valid_until"):
+        if name in values:
+            fields[name] = _moment(name, values[name])
+    return fields
 
 
 def values_equal(one: EntryValues, other: EntryValues) -> bool:
     """Whether two entries say the same; the order of phrasings does not matter."""
     return set(one["phrasings"]) == set(other["phrasings"]) and all(
-        one[name] == other[name] for name in FIELDS if name != "phrasings"
+        one.get(name, "") == other.get(name, "") for name in FIELDS if name != "phrasings"
     )
 
 
 def _check(values: EntryValues, site: Site) -> None:
-    fields = {name: value for name, value in values.items() if name != "phrasings"}
+    fields = entry_fields(values, site=site)
+    del fields["phrasings"]
     try:
-        Entry(site=site, **fields).clean_fields(exclude=["site", "updated_by", "document"])
+        entry = Entry(site=site, **fields)
+        entry.clean_fields(exclude=["site", "updated_by", "document", "audience", "owner"])
+        if entry.valid_from and entry.valid_until and entry.valid_until <= entry.valid_from:
+            raise RowRefused(_("“Valid until” must come after “valid from”."))
         for text in values["phrasings"]:
             Phrasing(text=text).clean_fields(exclude=["entry"])
     except ValidationError as error:
         raise RowRefused(_validation_sentence(error)) from error
+
+
+def _audience(name: str, site: Site) -> Audience | None:
+    if not name:
+        return None
+    audience = Audience.objects.filter(site=site, name=name).first()
+    if audience is None:
+        raise RowRefused(
+            _("The site has no audience with the name “%(name)s”.") % {"name": name[:80]}
+        )
+    return audience
+
+
+def _moment(name: str, text: str) -> datetime | None:
+    try:
+        return moment_parse(text, is_end=name == "valid_until")
+    except ValueError as error:
+        raise RowRefused(
+            _("“%(text)s” is no date such as 2026-12-31 or 2026-12-31 18:00.") % {"text": text[:40]}
+        ) from error
+
+
+def _moments_told_alike(values: EntryValues) -> EntryValues:
+    """One moment is told in one way, so that it is compared as text."""
+    names = [name for name in ("valid_from", "valid_until") if name in values]
+    return {name: moment_text(_moment(name, values[name])) for name in names}
 
 
 def _validation_sentence(error: ValidationError) -> str:

@@ -16,13 +16,14 @@ from knowledge.documents.chunking import Chunk, chunks_of
 from knowledge.documents.files import DOCUMENT_SUFFIXES, FILE_MOST, document_read
 from knowledge.documents.rows import ROW_SUFFIXES, Row, RowsFile, rows_open
 from knowledge.models import Document, Entry, KnowledgeImport, KnowledgeImportRow, Site
-from knowledge.services.imports.columns import columns_guess, columns_missing
+from knowledge.services.imports.columns import FIELDS, columns_guess, columns_missing
 from knowledge.services.imports.entry_rows import (
     EntryValues,
     RowRefused,
     values_equal,
     values_of_entry,
     values_of_row,
+    values_wanted,
 )
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _plan(batch: KnowledgeImport) -> None:
 
 def _columns_of(file: RowsFile) -> dict[str, str]:
     if not file.columns:  # JSON Lines: each row has the names itself
-        return columns_guess(["question", "answer", "phrasings", "keywords", "language", "status"])
+        return {field: field for field in FIELDS}
     return columns_guess(file.columns)
 
 
@@ -210,6 +211,7 @@ def _values_of_chunks(
 def _compared(batch: KnowledgeImport, planned: Iterable[_Planned]) -> Iterator[KnowledgeImportRow]:
     """Each row beside the entry that it would change; those that a document lost at the end."""
     entries = Entry.objects.filter(site=batch.site).prefetch_related("phrasings")
+    entries = entries.select_related("audience")
     if batch.document is not None:
         entries = entries.filter(document=batch.document)
     known = {(entry.language, entry.question): entry for entry in entries.order_by("-pk")}
@@ -239,6 +241,7 @@ def _compare(row: KnowledgeImportRow, entry: Entry | None) -> None:
         row.action = Action.CREATE
         return
     row.entry, row.before = entry, values_of_entry(entry)
+    row.values = values_wanted(row.values, row.before)
     row.action = Action.SAME if values_equal(row.before, row.values) else Action.UPDATE
 
 
