@@ -23,6 +23,7 @@ COMMENT_LIMIT = 1000
 
 _INTEGER_DIGITS = 19
 _REASON = re.compile(r"[a-z0-9_]{1,32}")
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,21 @@ class RequestHuman:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirm:
+    """The customer wants a change made; ``digest`` is that of what they were shown."""
+
+    action_id: UUID
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """The customer does not want a change."""
+
+    action_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """A judgement of the answer with number ``reply_seq``: a thumb (0, 1) or stars (1 to 5)."""
 
@@ -84,7 +100,7 @@ class Ping:
     n: int
 
 
-Frame = Hello | Send | Cancel | RequestHuman | Rate | Typing | Seen | Ping
+Frame = Hello | Send | Cancel | RequestHuman | Confirm | Decline | Rate | Typing | Seen | Ping
 
 
 def json_object_decode(raw: str | bytes) -> dict[str, Any]:
@@ -194,6 +210,13 @@ def _send_read(data: Mapping[str, Any]) -> Send:
     return Send(client_message_id=client_message_id, text=text)
 
 
+def _confirm_read(data: Mapping[str, Any]) -> Confirm:
+    digest = data.get("digest")
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise BadFrame
+    return Confirm(action_id=uuid_read(data.get("action")), digest=digest)
+
+
 def _integer(data: Mapping[str, Any], name: str, *, least: int = 0, most: int = SEQ_MOST) -> int:
     value = data.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -252,6 +275,8 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Frame]] = {
     "send": _send_read,
     "cancel": lambda data: Cancel(uuid_read(data.get("client_message_id"))),
     "request_human": lambda data: RequestHuman(),
+    "confirm": _confirm_read,
+    "decline": lambda data: Decline(uuid_read(data.get("action"))),
     "rate": rating_read,
     "typing": lambda data: Typing(),
     "seen": lambda data: Seen(_integer(data, "seq")),

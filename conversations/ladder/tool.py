@@ -71,20 +71,19 @@ class ToolStep:
 
     async def answer(self, walk: Walk) -> Answer | None:
         specs = await self._tools.tools(site_id=walk.question.site_id)
-        answer = await self._answer(walk, specs) if specs else None
-        if answer is None and walk.tool:
-            walk.rule_id = None  # the rule chose a tool that has nothing to say
-        return answer
-
-    async def _answer(self, walk: Walk, specs: Sequence[ToolSpec]) -> Answer | None:
+        if not specs:
+            return None
         wanted = _by_words(walk, specs)
         if wanted is None and self._choice is not None:
             chosen = await self._choice.choose(walk, specs)
             wanted = Wanted(chosen.spec, chosen.arguments, "model") if chosen else None
-        if wanted is None:
+        if wanted is None or (wanted.by != "model" and wanted.asked > ASKED_MOST):
             return None
         spec = wanted.spec
         walk.details["tool"] = {"key": spec.key, "by": wanted.by}
+        if wanted.by == "rule" and walk.tool_rule is not None:
+            walk.rule_id = walk.tool_rule.id
+            walk.details["rule"] = {"name": walk.tool_rule.name, "matched": []}
         if spec.needs_identity and walk.question.actor is None:
             words = spec.words_in(walk.language).login or wording.login_wanted(walk.language)
             return _tool_answer(walk, words)
@@ -228,7 +227,7 @@ def _by_words(walk: Walk, specs: Sequence[ToolSpec]) -> Wanted | None:
     known: dict[str, Any] = dict(before) if isinstance(before, Mapping) else {}
     asked = str(form.get("asked", ""))
     times = int(str(form.get("times", 0)))
-    ruled = by_key.get(walk.tool)
+    ruled = by_key.get(walk.tool_rule.tool) if walk.tool_rule is not None else None
     if asking is not None:
         parameter = parameters_of(asking.parameters).get(asked, {})
         given = value_alone(text, parameter)
