@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -90,18 +91,30 @@ async def _started() -> AsyncIterator[Addresses]:
         embedding = model_find(settings.EMBEDDING_MODEL, settings.CACHE_DIR)
     except WeightsError as error:
         raise EngineUnavailable(str(error)) from error
+    async with server_started(chat=chat, embedding=embedding) as addresses:
+        yield addresses
+
+
+@asynccontextmanager
+async def server_started(*, chat: Path, embedding: Path | None = None) -> AsyncIterator[Addresses]:
+    """An inference server with the weights in these directories, for as long as the body runs.
+
+    Raises:
+        EngineUnavailable: it ended while it started, or was not ready in time.
+    """
     key = secrets.token_urlsafe(24)
     port = port_free()
+    encoder = () if embedding is None else ("--embedding-model", str(embedding))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "inference.server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--chat-model", str(chat), "--embedding-model", str(embedding)),
+        *("--chat-model", str(chat), *encoder),
         cwd=settings.BASE_DIR,
         env={**os.environ, "SUPPORTDESK_ENGINE_API_KEY": key},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    addresses = Addresses(url, url, key)
+    addresses = Addresses(url, url if embedding is not None else "", key)
     try:
         await _ready_await(process, addresses)
         yield addresses

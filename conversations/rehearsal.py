@@ -25,6 +25,7 @@ from conversations.engines import (
     ladder_policy,
     model_name,
 )
+from conversations.enums import Outcome, Tier
 from conversations.labels import SiteLabels
 from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
@@ -51,6 +52,7 @@ from knowledge.selectors import PublishedPrompt
 FIRST_TOKEN_SECONDS: Final = 60.0
 SECONDS: Final = 120.0
 """How long an answer in a rehearsal may take: it waits behind every customer."""
+_FROM_KNOWLEDGE: Final = frozenset({Tier.DIRECT, Tier.GENERATED, Tier.CACHE})
 NEVER_DIRECT: Final = 1.01
 """A probability that no entry reaches: the model writes where an entry would have been sent."""
 
@@ -92,14 +94,14 @@ class Rehearsal:
     """
 
     def __init__(self, engines: Engines, *, chat: ChatClient) -> None:
-        self._engines = engines
+        self.engines = engines
         self._chat = BackgroundChat(chat)
         self._budget = engines.budget or PromptBudget()
 
     async def ready(self, *, site_id: int) -> EngineHealth:
         """See to it that the site's entries are indexed; tells how the engine is."""
-        if self._engines.encoder is not None and self._engines.knowledge is not None:
-            await self._engines.knowledge.settle(site_id=site_id)
+        if self.engines.encoder is not None and self.engines.knowledge is not None:
+            await self.engines.knowledge.settle(site_id=site_id)
         health = await self._chat.health()
         if health.state == "ready":
             self._budget.measure(health.prompt_tokens_budget)
@@ -115,9 +117,9 @@ class Rehearsal:
 
     def labeller(self) -> Labeller:
         """Labels texts with the same engines, behind everybody else."""
-        scorer = self._engines.label_chat
+        scorer = self.engines.label_chat
         chat = self._chat if scorer is None else BackgroundChat(scorer)
-        return Labeller(chat, self._engines.encoder)
+        return Labeller(chat, self.engines.encoder)
 
     @property
     def chat(self) -> ChatClient:
@@ -125,7 +127,7 @@ class Rehearsal:
         return self._chat
 
     def _ladder(self, staging: Staging) -> Ladder:
-        knowledge: Knowledge | None = self._engines.knowledge
+        knowledge: Knowledge | None = self.engines.knowledge
         if knowledge is None:
             raise LookupError("A rehearsal needs engines with knowledge.")
         if staging.prompt is not None:
@@ -166,6 +168,15 @@ def _patient_chat() -> ChatClient:
         local_order=settings.LOCAL_ENGINE,
         pool_policy=PoolPolicy(first_token=FIRST_TOKEN_SECONDS),
     )
+
+
+def is_from_knowledge(climbed: Climbed) -> bool:
+    """Whether the customer would have got an answer out of the knowledge: by its tier, or in an
+    entry's own words when the model was no help."""
+    answer = climbed.answer
+    if answer.outcome != Outcome.ANSWER:
+        return False
+    return answer.tier in _FROM_KNOWLEDGE or bool(answer.cited)
 
 
 def question_for(

@@ -11,12 +11,10 @@ from django.core.cache import cache
 from django.utils import timezone
 from django_tasks import task
 
-from conversations.enums import Outcome, Tier
 from conversations.gaps.collecting import gaps_collect
 from conversations.gaps.filling import ASKED_AGAIN_MOST, gap_check
-from conversations.ladder.values import Climbed
 from conversations.models import Gap, GapSearch
-from conversations.rehearsal import question_for, rehearsal_open
+from conversations.rehearsal import is_from_knowledge, question_for, rehearsal_open
 from inference.client import OpenAIEmbeddingClient
 from inference.errors import EngineError
 from knowledge.models import Site
@@ -24,7 +22,6 @@ from knowledge.models import Site
 logger = logging.getLogger(__name__)
 
 SEARCH_EVERY = timedelta(minutes=5)
-_FROM_KNOWLEDGE = frozenset({Tier.DIRECT, Tier.GENERATED, Tier.CACHE})
 
 
 @task()
@@ -77,13 +74,5 @@ async def _ask_again(gap: Gap, texts: list[str]) -> dict[str, bool]:
             question = question_for(
                 site=gap.site, text=text, language=gap.language, conversation=f"gap-{gap.pk}"
             )
-            answered[text] = _is_answered(await rehearsal.climb(question))
+            answered[text] = is_from_knowledge(await rehearsal.climb(question))
         return answered
-
-
-def _is_answered(climbed: Climbed) -> bool:
-    """From the knowledge: by its tier, or in an entry's own words when the model was no help."""
-    answer = climbed.answer
-    if answer.outcome != Outcome.ANSWER:
-        return False
-    return answer.tier in _FROM_KNOWLEDGE or bool(answer.cited)

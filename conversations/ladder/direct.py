@@ -26,7 +26,8 @@ class Direct:
             return None
         keywords_only = walk.retrieval.method == "keywords"
         best = walk.passages[0]
-        if best.probability < (EXACT_PROBABILITY if keywords_only else self._direct_probability):
+        least = self._direct_probability
+        if best.probability < (max(EXACT_PROBABILITY, least) if keywords_only else least):
             return None
         if best.language != walk.language:
             return None

@@ -46,10 +46,18 @@ class AnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class SideFigures:
-    """Medians of one side's answers that the model wrote; milliseconds, tokens; None: no such."""
+    """How one side worked.
+
+    Attributes:
+        written: answers that the model wrote and customers would have read.
+        refused: texts of the model that the support check did not let through.
+        first_token_ms, total_ms, completion_tokens: medians over all texts of the model; ``None``
+            when it wrote none.
+    """
 
     side: str
     written: int
+    refused: int
     first_token_ms: float | None
     total_ms: float | None
     completion_tokens: float | None
@@ -99,10 +107,12 @@ def side_figures(*, pairs: Sequence[AnswerPair]) -> list[SideFigures]:
     for side in (Side.BASELINE, Side.CANDIDATE):
         answers = [getattr(pair, side.value) for pair in pairs]
         written = [one for one in answers if one is not None and one.first_token_ms is not None]
+        refused = [one for one in written if one.rejected]
         figures.append(
             SideFigures(
                 side=str(side.label),
-                written=len(written),
+                written=len(written) - len(refused),
+                refused=len(refused),
                 first_token_ms=_median([one.first_token_ms for one in written]),
                 total_ms=_median([one.total_ms for one in written if one.total_ms is not None]),
                 completion_tokens=_median([one.completion_tokens for one in written]),

@@ -1,0 +1,1 @@
+"""Asks the questions of trials, behind every customer, and finds questions for sets."""
