@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import statistics
-import time
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from conversations.ladder.climb import Ladder
     from inference.chat import ChatClient
     from inference.engines.encoder import EncoderEngine
-    from supportdesk.evaluation.entries import EntriesInMemory
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 QUESTIONS = BASE_DIR / "tests" / "answers" / "questions.toml"
@@ -93,41 +91,13 @@ def entries_read(shop: str) -> list[dict[str, Any]]:
     return entries
 
 
-class ShopKnowledge:
-    """The ladder's ``Knowledge`` over entries in memory, with the default prompts and no rules."""
-
-    def __init__(self, entries: EntriesInMemory) -> None:
-        self._entries = entries
-
-    async def rules(self, *, site_id: int) -> Any:
-        raise NotImplementedError
-
-    async def prompt(self, *, site_id: int, language: str) -> Any:
-        from knowledge.selectors import PublishedPrompt
-        from supportdesk.evaluation.grounded import default_prompt
-
-        prompt = default_prompt(language)
-        return PublishedPrompt(0, "", 0, prompt.source, prompt.parameters)
-
-    async def retrieve(self, *, site_id: int, text: str, language: str, **more: Any) -> Any:
-        return await self._entries.retrieve(text, language)
-
-
 async def ladder_make(
     entries: Sequence[Mapping[str, Any]], encoder: EncoderEngine, client: ChatClient | None
 ) -> Ladder:
     """The steps that decide about knowledge, as the desk puts them together."""
-    from conversations.ladder.budget import PromptBudget
-    from conversations.ladder.climb import Ladder
-    from conversations.ladder.direct import Direct
-    from conversations.ladder.fallback import Apology, CannotConfirm, OtherLanguage, OwnWords
-    from conversations.ladder.gate import ModelGate
-    from conversations.ladder.generated import Generated
-    from conversations.ladder.lookup import Lookup
     from inference.engines.scripted import ScriptedChatClient
-    from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
     from knowledge.retrieval.entries import IndexedEntry
-    from supportdesk.evaluation.entries import EntriesInMemory
+    from supportdesk.evaluation.shop import shop_ladder
 
     indexed = [
         IndexedEntry(
@@ -141,22 +111,7 @@ async def ladder_make(
         )
         for place, row in enumerate(entries)
     ]
-    knowledge = ShopKnowledge(await EntriesInMemory.embedded(indexed, encoder))
-    return Ladder(
-        steps=[
-            Lookup(knowledge, relevant_probability=RELEVANT_PROBABILITY),
-            Direct(direct_probability=DIRECT_PROBABILITY),
-            Generated(
-                client=client or ScriptedChatClient(),
-                knowledge=knowledge,
-                gate=ModelGate(places=1, clock=time.monotonic),
-                first_token_seconds=60.0,
-                budget=PromptBudget(2000),
-                model="",
-            ),
-        ],
-        fallbacks=[OwnWords(), OtherLanguage(), CannotConfirm(), Apology()],
-    )
+    return await shop_ladder(encoder, client or ScriptedChatClient(), indexed, with_rules=False)
 
 
 async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[Outcome]:

@@ -1,29 +1,113 @@
-"""The engine and the encoder that an evaluation runs on: the served ones, or loaded here."""
+"""The chat model and the encoder that an evaluation runs on: served ones, or loaded here."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from django.conf import settings
 
-from inference.chat import ChatMessage, GenerationParameters
+from inference.chat import (
+    NO_OPTIONS,
+    ChatChunk,
+    ChatClient,
+    ChatMessage,
+    ChatOptions,
+    EngineHealth,
+    GenerationParameters,
+    Priority,
+)
 from inference.weights.store import model_ensure, model_verify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from inference.engines.encoder import EncoderEngine
+    from inference.engines.generator import GeneratorEngine
+
 Generate = Callable[[Sequence[ChatMessage], GenerationParameters], "Awaitable[str]"]
 
 # Seconds that one answer may take here; nobody waits for it.
-_PATIENCE = 120.0
+_PATIENCE: Final = 120.0
 
 
-def generator_open() -> Generate:
-    """A function that completes a prompt: by the engine at ``SUPPORTDESK_ENGINE_URL``, if set,
-    else by the model of the settings, loaded into this process.
+class LocalChat:
+    """A ``ChatClient`` over an engine in this process; one question at a time."""
+
+    def __init__(self, engine: GeneratorEngine) -> None:
+        self._engine = engine
+
+    async def stream(
+        self,
+        messages: Sequence[ChatMessage],
+        parameters: GenerationParameters,
+        *,
+        timeout: float,  # noqa: ASYNC109  nothing else runs here, so nothing waits
+        options: ChatOptions = NO_OPTIONS,
+        priority: Priority = Priority.ANSWER,
+        conversation: str = "",
+    ) -> AsyncGenerator[ChatChunk, None]:
+        """See ``ChatClient.stream``; options such as thinking are not known here."""
+        prompt = self._engine.prompt_encode(messages)
+        async with aclosing(self._engine.generate(prompt, parameters)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def next_logprobs(
+        self,
+        messages: Sequence[ChatMessage],
+        candidates: Sequence[str],
+        *,
+        timeout: float,  # noqa: ASYNC109
+        priority: Priority = Priority.LABEL,
+    ) -> dict[str, float]:
+        """See ``ChatClient.next_logprobs``."""
+        ids = [self._engine.text_encode(candidate)[0] for candidate in candidates]
+        [row] = await self._engine.score([self._engine.prompt_encode(messages)], ids)
+        return dict(zip(candidates, map(float, row), strict=True))
+
+    async def health(self) -> EngineHealth:
+        """Loaded, so ready."""
+        return EngineHealth("ready", (settings.MODEL,))
+
+    async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        """Tokens of the rendered prompt."""
+        return len(self._engine.prompt_encode(messages).token_ids)
+
+    async def aclose(self) -> None:
+        """Let the weights go."""
+        self._engine.close()
+
+
+class LocalEncoder:
+    """An ``EmbeddingClient`` over an encoder in this process."""
+
+    def __init__(self, engine: EncoderEngine) -> None:
+        self._engine = engine
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        kind: Literal["query", "passage"],
+        timeout: float,  # noqa: ASYNC109
+    ) -> NDArray[np.float32]:
+        """See ``EmbeddingClient.embed``."""
+        return await self._engine.embed(texts, kind)
+
+    async def aclose(self) -> None:
+        """Let the weights go."""
+        self._engine.close()
+
+
+def chat_open() -> ChatClient:
+    """The engine at ``SUPPORTDESK_ENGINE_URL``, if set, else the model of the settings, loaded here.
 
     Raises:
         WeightsError: the model cannot be had or is damaged.
@@ -31,25 +115,27 @@ def generator_open() -> Generate:
     if settings.ENGINE_URL:
         from inference.client import OpenAIChatClient
 
-        client = OpenAIChatClient(settings.ENGINE_URL, settings.MODEL, settings.ENGINE_API_KEY)
+        return OpenAIChatClient(settings.ENGINE_URL, settings.MODEL, settings.ENGINE_API_KEY)
+    return LocalChat(engine_load())
 
-        async def remote(messages: Sequence[ChatMessage], parameters: GenerationParameters) -> str:
-            chunks = client.stream(messages, parameters, timeout=_PATIENCE)
-            return "".join([chunk.text async for chunk in chunks])
 
-        return remote
+def engine_load() -> GeneratorEngine:
+    """The model of the settings in this process.
 
+    Raises:
+        WeightsError: it cannot be had or is damaged.
+    """
     from inference.engines.generator import GeneratorEngine
 
-    path = _model(settings.MODEL)
-    engine = GeneratorEngine.load(path, model_verify(path), threads=os.cpu_count() or 1)
+    path: Path = model_ensure(settings.MODEL, settings.CACHE_DIR, lambda _line: None)
+    return GeneratorEngine.load(path, model_verify(path), threads=os.cpu_count() or 1)
 
-    async def local(messages: Sequence[ChatMessage], parameters: GenerationParameters) -> str:
-        chunks = engine.generate(engine.prompt_encode(messages), parameters)
+
+def generator_of(chat: ChatClient) -> Generate:
+    """A function that completes a prompt."""
+
+    async def generate(messages: Sequence[ChatMessage], parameters: GenerationParameters) -> str:
+        chunks = chat.stream(messages, parameters, timeout=_PATIENCE)
         return "".join([chunk.text async for chunk in chunks])
 
-    return local
-
-
-def _model(name: str) -> Path:
-    return model_ensure(name, settings.CACHE_DIR, lambda _line: None)
+    return generate

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from supportdesk.evaluation.engines import Generate
 
 TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "gaps", "security")
-_READY = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "gaps")
 
 
 class Command(BaseCommand):
@@ -37,11 +36,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         task: str = options["task"]
-        if task not in _READY:
-            raise CommandError(
-                f"Evaluating {task} is not built yet; there are: {', '.join(_READY)}.",
-                returncode=2,
-            )
         if options["limit"] is not None and options["limit"] < 1:
             raise CommandError("--limit must be 1 or more.", returncode=2)
         try:
@@ -82,6 +76,9 @@ class Command(BaseCommand):
             for one in sets_find(data, "faq_", name, "_kb"):
                 yield asyncio.run(retrieval_score(one, data, encoder, limit))
             return
+        if task == "security":
+            yield from self._security(data, name, limit)
+            return
         for one in sets_find(data, "grounded_", name):
             rows = rows_read(data / f"{one}.jsonl", limit)
             if not any("answers" in row for row in rows):
@@ -96,14 +93,14 @@ class Command(BaseCommand):
 
     def _labels(self, task: str, options: dict[str, Any]) -> Iterator[Score]:
         from inference.labels.labelling import Labeller
-        from supportdesk.evaluation.label_engines import LocalEncoder, model_open
+        from supportdesk.evaluation.engines import LocalEncoder, chat_open
         from supportdesk.evaluation.labels import LabelTools, labels_score_run
         from supportdesk.evaluation.match import encoder_open
 
         data: Path = options["data"]
         learnt: Path | None = options["examples"]
         names = sets_find(data, f"{task}_", options["name"])
-        model = None if options["no_model"] else model_open()
+        model = None if options["no_model"] else chat_open()
         tools = LabelTools(
             Labeller(model, LocalEncoder(encoder_open())), self.stderr.write, model is not None
         )
@@ -112,12 +109,23 @@ class Command(BaseCommand):
             examples = None if learnt is None else rows_read(learnt / f"{one}.jsonl")
             yield labels_score_run(task, one, rows, examples, tools)
 
+    def _security(self, data: Path, name: str | None, limit: int | None) -> Iterator[Score]:
+        from supportdesk.evaluation.engines import chat_open
+        from supportdesk.evaluation.match import encoder_open
+        from supportdesk.evaluation.security import security_score
+        from supportdesk.evaluation.shop import entries_shipped
+
+        encoder, chat = encoder_open(), chat_open()
+        for one in sets_find(data, "security_", name):
+            rows = rows_read(data / f"{one}.jsonl", limit)
+            yield asyncio.run(security_score(one, rows, entries_shipped(), encoder, chat))
+
     async def _grounded(self, name: str, rows: list[Row]) -> Score:
-        from supportdesk.evaluation.engines import generator_open
+        from supportdesk.evaluation.engines import chat_open, generator_of
         from supportdesk.evaluation.grounded import grounded_score
 
         if self._generate is None:
-            self._generate = generator_open()
+            self._generate = generator_of(chat_open())
         return await grounded_score(name, rows, self._generate)
 
 
