@@ -7,29 +7,90 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from supportdesk.evaluation import judge
 from supportdesk.evaluation.grounded import default_prompt, is_right
-from supportdesk.evaluation.judge import is_refusal, is_unsupported
+from supportdesk.evaluation.judge import is_refusal, is_unsupported, numbers_in
 from supportdesk.evaluation.match import spearman
 from supportdesk.evaluation.retrieval import coverage_at, retrieval_score
 from supportdesk.evaluation.rows import EvaluationError, rows_read, sets_find
 from supportdesk.evaluation.support import statements_of
 
-TEXTS = ["7天无理由退货，商品需完好。", "Delivery takes 3 days. Bulbs are not covered."]
+TEXTS = [
+    "商品不满意，7天内可以退货，需完好。",
+    "定制商品不可退。",
+    "仪式在2022年1月3日上午11点。",
+    "运费12元，满99元包邮，一般3-5天送达，质保两年。",
+    "Delivery takes 3 days. Bulbs are not covered. Sale items cannot be returned.",
+    "订单号 AB20230105",
+]
 
 
 @pytest.mark.parametrize(
-    "answer", ["七天内无理由退货", "７天无理由退货", "Delivery takes three days"]
+    "answer",
+    [
+        "七天内可以退货",
+        "７天内可以退货",
+        "不满意可以退货",
+        "定制商品不能退",
+        "2022-01-03",
+        "一般三到五天",
+        "运费十二元",
+        "运费¥12",
+        "质保2年",
+        "质保二年",
+        "Delivery takes three days",
+        "Sale items cannot be returned.",
+    ],
 )
-def test_the_judge_knows_numbers_in_every_spelling(answer: str) -> None:
+def test_the_judge_knows_a_number_and_a_denial_in_every_spelling(answer: str) -> None:
     assert not is_unsupported(answer, TEXTS, "")
 
 
 @pytest.mark.parametrize(
     "answer",
-    ["8天无理由退货", "Delivery takes 4 days", "Bulbs are covered.", "免费上门安装沙发和灯具"],
+    [
+        "8天内可以退货",
+        "八天内可以退货",
+        "7天内不可以退货",
+        "定制商品可以退",
+        "定制商品可退",
+        "满99天包邮",
+        "质保三年",
+        "运费¥13",
+        "2022-01-04",
+        "订单号AB20230106",
+        "Delivery takes 4 days",
+        "Delivery takes three hours",
+        "Bulbs are covered.",
+        "Sale items can be returned.",
+        "免费上门安装沙发和灯具",
+    ],
 )
-def test_the_judge_sees_other_numbers_turned_denials_and_foreign_words(answer: str) -> None:
+def test_the_judge_sees_other_numbers_units_turned_denials_and_foreign_words(answer: str) -> None:
     assert is_unsupported(answer, TEXTS, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("一般十分方便，统一处理", set()),
+        ("一千二百三十四", {"1234"}),
+        ("12万人", {"12"}),
+        ("twenty-one days, 007", {"21", "7"}),
+        ("１，２００.50元", {"1200.5"}),
+    ],
+)
+def test_numbers_are_read_and_words_that_only_look_like_them_are_not(
+    text: str, numbers: set[str]
+) -> None:
+    assert numbers_in(text) == numbers
+
+
+def test_the_judge_shares_no_code_with_the_support_check() -> None:
+    source = Path(judge.__file__).read_text(encoding="utf-8")
+
+    assert "import inference" not in source
+    assert "from inference" not in source
 
 
 def test_refusals_are_told_apart_from_answers() -> None:
