@@ -51,6 +51,8 @@ def desk_running(data_dir: Path, settings: Mapping[str, str] | None = None) -> I
         "PORT": str(port),
         "SUPPORTDESK_DEMOSHOP_PORT": str(shop_port),
         "SUPPORTDESK_OPEN_V1": "1",
+        # What is measured and tried is the model: the same question is asked again and again.
+        "SUPPORTDESK_ANSWER_CACHE": "0",
         **(settings or {}),
     }
     prepared = subprocess.run(

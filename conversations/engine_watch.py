@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from conversations.errors import ConversationError
 from conversations.ladder.budget import PromptBudget
+from conversations.ladder.model_seen import ModelSeen
 from inference.chat import ChatClient, ChatMessage, PrefixKeeper
 from inference.errors import EngineError
 
@@ -30,6 +31,7 @@ class EngineWatch:
         budget: is told what the engine measured.
         revision: something that is another one whenever a prompt was published or withdrawn.
         heads: the fixed heads of the published prompts, a list of messages each.
+        seen: is told which model the engine has.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class EngineWatch:
         revision: Callable[[], Awaitable[Hashable]],
         heads: Callable[[], Awaitable[Sequence[Sequence[ChatMessage]]]],
         clock: Callable[[], float],
+        seen: ModelSeen | None = None,
     ) -> None:
         self._chat = chat
         self._budget = budget
         self._revision = revision
         self._heads = heads
         self._clock = clock
+        self._model = seen
         self._seen: Hashable = None
         self._look_at = float("-inf")
 
@@ -65,6 +69,8 @@ class EngineWatch:
             if health.state != "ready":
                 return
             self._budget.measure(health.prompt_tokens_budget)
+            if self._model is not None:
+                self._model.note_fingerprint(health.fingerprint)
             if isinstance(self._chat, PrefixKeeper):
                 await self._chat.prefixes_put(await self._heads())
         except EngineError as error:

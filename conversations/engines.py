@@ -13,9 +13,11 @@ from pathlib import Path
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from conversations.answers.memory import StoredAnswers
 from conversations.engine_watch import EngineWatch
 from conversations.errors import Unavailable
 from conversations.labels import SiteLabels
+from conversations.ladder.again import AlikeQuestion, AnswerMemory, SameQuestion
 from conversations.ladder.budget import PromptBudget
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
@@ -24,6 +26,7 @@ from conversations.ladder.gate import ModelGate
 from conversations.ladder.generated import Generated
 from conversations.ladder.guard import Guard
 from conversations.ladder.lookup import Lookup
+from conversations.ladder.model_seen import ModelSeen
 from conversations.ladder.ports import Knowledge, Labels
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.lanes import READS
@@ -176,12 +179,15 @@ def engines_make(
     vectors = OpenAIEmbeddingClient(encoder, settings.EMBEDDING_MODEL, key) if encoder else None
     knowledge = SiteKnowledge(vectors)
     budget = PromptBudget(settings.PROMPT_TOKENS)
+    seen = ModelSeen(model_name(), _model_hash())
     return Engines(
         ladder=ladder_make(
             chat=chat,
             knowledge=knowledge,
             budget=budget,
             labels=SiteLabels(Labeller(label_chat or chat, vectors)),
+            memory=StoredAnswers(),
+            seen=seen,
         ),
         chat=chat,
         label_chat=label_chat,
@@ -191,6 +197,7 @@ def engines_make(
         watch=EngineWatch(
             chat=chat,
             budget=budget,
+            seen=seen,
             revision=partial(READS.run, wording_revisions),
             heads=partial(READS.run, prompt_heads, role="answer"),
             clock=time.monotonic,
@@ -230,24 +237,33 @@ def ladder_make(
     budget: PromptBudget | None = None,
     labels: Labels | None = None,
     policy: LadderPolicy | None = None,
+    memory: AnswerMemory | None = None,
+    seen: ModelSeen | None = None,
 ) -> Ladder:
-    """The ladder of the product, over any engine and knowledge; ``policy`` for a rehearsal."""
+    """The ladder of the product, over any engine and knowledge; ``policy`` for a rehearsal.
+
+    Without ``memory`` no answer is given again.
+    """
     policy = policy or ladder_policy()
+    seen = seen or ModelSeen(model_name(), _model_hash())
     gate = ModelGate(places=settings.MODEL_PLACES, clock=time.monotonic)
     return Ladder(
         steps=[
             Guard(),
             RulesBefore(knowledge, labels),
+            *([SameQuestion(memory, model=seen)] if memory is not None else []),
             Lookup(knowledge, relevant_probability=policy.relevant_probability),
             Direct(direct_probability=policy.direct_probability),
+            *([AlikeQuestion(memory)] if memory is not None else []),
             Generated(
                 client=chat,
                 knowledge=knowledge,
                 gate=gate,
                 first_token_seconds=policy.first_token_seconds,
                 budget=budget or PromptBudget(settings.PROMPT_TOKENS),
-                model=model_name(),
-                model_hash=_model_hash(),
+                model=seen.name,
+                model_hash=seen.weights,
+                seen=seen,
             ),
         ],
         fallbacks=[

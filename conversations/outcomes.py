@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from conversations.answers.values import AnswerKept
 from conversations.enums import Outcome, Reason, Tier
 from conversations.ladder import wording
+from conversations.ladder.again import answer_to_keep
 from conversations.ladder.values import Climbed, Question, Walk
 from conversations.services.turns import PassageRecord, ProvenanceRecord, Reply
 
@@ -20,7 +22,11 @@ def reply_make(climbed: Climbed) -> Reply:
         tier=answer.tier,
         reason=answer.reason,
         language=answer.language,
-        citations=citations_make(walk, answer.cited),
+        citations=citations_make(walk, answer.cited)
+        if walk.reused is None
+        else walk.reused.citations,
+        keep=answer_to_keep(climbed),
+        reused_id=walk.reused.cached_id if walk.reused is not None else None,
         provenance=ProvenanceRecord(
             model=walk.model,
             model_hash=walk.model_hash,
@@ -35,7 +41,10 @@ def reply_make(climbed: Climbed) -> Reply:
             prompt_tokens=walk.usage.prompt_tokens,
             completion_tokens=walk.usage.completion_tokens,
             timings=walk.timings,
-            passages=[
+            reused_message_id=walk.reused.message_id if walk.reused is not None else None,
+            passages=_passages_kept(walk.reused)
+            if walk.reused is not None
+            else [
                 PassageRecord(
                     entry_id=passage.entry_id,
                     revision=passage.revision,
@@ -47,6 +56,14 @@ def reply_make(climbed: Climbed) -> Reply:
             ],
         ),
     )
+
+
+def _passages_kept(kept: AnswerKept) -> list[PassageRecord]:
+    """An answer that is given again was made from what it was made from the first time."""
+    return [
+        PassageRecord(each.entry_id, each.revision, each.score, each.cited, each.text)
+        for each in kept.passages
+    ]
 
 
 def reply_apologise(question: Question, *, reason: Reason | None) -> Reply:

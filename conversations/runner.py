@@ -245,6 +245,7 @@ def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:
         shop_name=facts.site_name,
         mode=facts.mode,
         region=facts.region,
+        region_is_signed=facts.region_is_signed,
         texts=facts.texts,
         language=facts.language,
         history=facts.history,

@@ -71,6 +71,7 @@ class TurnFacts:
     language: str
     history: tuple[tuple[str, str], ...]
     audiences: frozenset[int] = frozenset()
+    region_is_signed: bool = False
 
 
 def sites_active() -> list[int]:
@@ -245,6 +246,7 @@ def turn_facts(*, turn_id: int) -> TurnFacts:
             is_known=bool(turn.conversation__visitor__external_id),
             groups=turn.conversation__visitor__groups,
         ),
+        region_is_signed=turn.conversation__visitor__region_is_signed,
     )
 
 
@@ -273,6 +275,7 @@ _FACTS = (
     "conversation__site__language",
     "conversation__site__region",
     "conversation__visitor__region",
+    "conversation__visitor__region_is_signed",
     "conversation__visitor__external_id",
     "conversation__visitor__groups",
     "message__seq",

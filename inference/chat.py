@@ -146,13 +146,15 @@ class EngineHealth:
 
     ``prefill_tokens_per_second`` is its measured speed of reading a prompt of some hundred tokens,
     ``prompt_tokens_budget`` how long a prompt may be to be read within ``PROMPT_SECONDS``; both
-    are 0 for engines that do not tell.
+    are 0 for engines that do not tell. ``fingerprint`` is what the server says of its weights, for
+    the built-in one ``name@hash``.
     """
 
     state: EngineState
     models: tuple[str, ...] = field(default=())
     prefill_tokens_per_second: float = 0.0
     prompt_tokens_budget: int = 0
+    fingerprint: str = ""
 
 
 class ChatClient(Protocol):

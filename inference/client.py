@@ -281,6 +281,7 @@ def _health_parse(body: dict[str, Any]) -> EngineHealth:
         tuple(map(str, body.get("models", []))),
         prefill_tokens_per_second=float(rate) if isinstance(rate, int | float) else 0.0,
         prompt_tokens_budget=budget if isinstance(budget, int) else 0,
+        fingerprint=str(body.get("fingerprint", "")),
     )
 
 

@@ -200,6 +200,8 @@ STALL_SECONDS = env.seconds("SUPPORTDESK_STALL_SECONDS", 10.0, least=0.05)
 DRAIN_SECONDS = env.seconds("SUPPORTDESK_DRAIN_SECONDS", 10.0, most=10.0)
 HISTORY_TURNS = env.integer("SUPPORTDESK_HISTORY_TURNS", 10, least=0, most=50)
 HISTORY_SECONDS = env.seconds("SUPPORTDESK_HISTORY_SECONDS", 3600.0, most=30 * 86400.0)
+# How many of the model's answers a site keeps to give them again; 0 keeps none.
+ANSWER_CACHE = env.integer("SUPPORTDESK_ANSWER_CACHE", 2000, least=0, most=100_000)
 # 0 (unset): as many as the engine measured that it reads in time.
 PROMPT_TOKENS = env.integer("SUPPORTDESK_PROMPT_TOKENS", 0, least=128, most=32768)
 if FIRST_TOKEN_SECONDS > DEADLINE_SECONDS:

@@ -34,6 +34,10 @@ class AnswerBasis:
     region: str
     valid_until: datetime | None = None
 
+    def made_by(self, model: str, model_hash: str) -> AnswerBasis:
+        """The basis of an answer that this model made."""
+        return replace(self, model=model, model_hash=model_hash)
+
     @property
     def key(self) -> str:
         """A SHA-256 that is another one when anything differs."""

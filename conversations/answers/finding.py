@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 import numpy as np
 from django.db.models import Q, QuerySet
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from conversations.answers.basis import AnswerBasis
 from conversations.answers.nearness import nearest_same
+from conversations.answers.values import AnswerKept, PassageKept
 from conversations.models import CachedAnswer, PassageUse
 from inference.text.normalisation import text_normalise
 from knowledge.models import Site
@@ -27,38 +26,6 @@ KEPT_FOR: Final = timedelta(days=30)
 """An answer is not given again later than so long after it was made."""
 COMPARED_MOST: Final = 200
 """Kept questions with the same entries that one question is compared with, the last used first."""
-
-
-@dataclass(frozen=True, slots=True)
-class PassageKept:
-    """A passage that the kept answer was made from."""
-
-    entry_id: int
-    revision: int
-    score: float
-    cited: bool
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerKept:
-    """An answer that may be given again, with what it was made from.
-
-    ``similarity`` is the cosine of the two questions, 1 for the same words.
-    """
-
-    cached_id: int
-    message_id: int
-    conversation_id: UUID
-    seq: int
-    question: str
-    text: str
-    citations: Sequence[dict[str, str]]
-    similarity: float
-    passages: Sequence[PassageKept]
-    model: str
-    model_hash: str
-    prompt_version_id: int | None
 
 
 def question_hash(text: str) -> str:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from conversations.answers.basis import AnswerBasis
 from conversations.answers.finding import question_hash
+from conversations.answers.values import AnswerToKeep
 from conversations.models import CachedAnswer, Message, Provenance
 
 _TRIM_EVERY: Final = 50
 """The bound may be passed by so many rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerToKeep:
-    """What is kept of an answer besides its text; ``vector`` as ``vector_bytes`` makes it."""
-
-    basis: AnswerBasis
-    question: str
-    passages: str
-    vector: bytes | None
 
 
 def answer_keep(*, message: Message, kept: AnswerToKeep) -> None:

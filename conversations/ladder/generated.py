@@ -11,6 +11,7 @@ from conversations.enums import Reason, Tier
 from conversations.ladder.budget import PromptBudget, prompt_fit, tokens_estimate
 from conversations.ladder.draft import Draft, DraftRejected
 from conversations.ladder.gate import ModelGate
+from conversations.ladder.model_seen import ModelSeen
 from conversations.ladder.ports import Knowledge
 from conversations.ladder.values import Answer, Walk
 from inference.chat import ChatChunk, ChatClient, ChatMessage, ChatOptions, Priority
@@ -54,6 +55,7 @@ class Generated:
         first_token_seconds: how long the engine may take to begin.
         budget: how long a prompt may be.
         model, model_hash: what the provenance says.
+        seen: is told which model answers.
     """
 
     name = "generated"
@@ -68,6 +70,7 @@ class Generated:
         budget: PromptBudget,
         model: str,
         model_hash: str = "",
+        seen: ModelSeen | None = None,
     ) -> None:
         self._client = client
         self._knowledge = knowledge
@@ -76,6 +79,7 @@ class Generated:
         self._budget = budget
         self._model = model
         self._model_hash = model_hash
+        self._seen = seen
 
     async def answer(self, walk: Walk) -> Answer | None:
         if walk.reason is not None or not walk.relevant:
@@ -207,6 +211,8 @@ class Generated:
                 walk.details["engine"] = chunk.engine.host
             elif chunk.engine.fingerprint:  # the model may have been switched since the start
                 walk.model_hash = chunk.engine.fingerprint
+            if self._seen is not None:
+                self._seen.note(walk.model, walk.model_hash, walk.details.get("engine"))
         self._show(walk, draft.feed(chunk.text))
 
     @staticmethod

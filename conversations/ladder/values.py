@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from conversations.answers.basis import AnswerBasis
+from conversations.answers.values import AnswerKept
 from conversations.enums import Mode, Outcome, Reason, Tier
 from inference.chat import ChatMessage, Usage
 from inference.support.check import SupportPassage
@@ -34,6 +36,7 @@ class Question:
     language: str
     now: datetime
     region: str = ""
+    region_is_signed: bool = False
     mode: str = Mode.BOT
     history: tuple[tuple[str, str], ...] = ()
     attempts: int = 1
@@ -170,6 +173,8 @@ class Walk:
     reason: Reason | None = None
     retrieval: Retrieval | None = None
     relevant: tuple[SupportPassage, ...] = ()
+    basis: AnswerBasis | None = None
+    reused: AnswerKept | None = None
     rule_id: int | None = None
     tool: str = ""
     model: str = ""

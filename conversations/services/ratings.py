@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from django.db import transaction
 
+from conversations.answers.keeping import answer_refuse
 from conversations.enums import Role
 from conversations.errors import NotFound
 from conversations.models import Message, Rating
+
+BAD_MOST: Final = {"thumb": 0, "stars": 2}
+"""Up to this score an answer is not given to anybody else."""
 
 
 def answer_rate(
@@ -44,4 +48,6 @@ def answer_rate(
         if message is None:
             raise NotFound
         rating, _ = Rating.objects.update_or_create(message=message, defaults={**judged, **said})
+        if score <= BAD_MOST[kind]:
+            answer_refuse(message_id=message.pk)
     return rating

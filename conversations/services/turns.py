@@ -29,6 +29,8 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
+from conversations.answers.keeping import answer_hit, answer_keep
+from conversations.answers.values import AnswerToKeep
 from conversations.enums import Mode, Outcome, Reason, Role, Tier, TurnState
 from conversations.errors import NotFound
 from conversations.failpoints import failpoint
@@ -77,11 +79,15 @@ class ProvenanceRecord:
     completion_tokens: int = 0
     timings: dict[str, float] = field(default_factory=dict)
     passages: Sequence[PassageRecord] = ()
+    reused_message_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outcome that a runner wants to store."""
+    """The outcome that a runner wants to store.
+
+    ``keep``: it may be given again to others; ``reused_id``: the kept answer that was given again.
+    """
 
     outcome: Outcome
     text: str
@@ -90,6 +96,8 @@ class Reply:
     language: str
     citations: Sequence[dict[str, str]] = ()
     provenance: ProvenanceRecord = ProvenanceRecord()
+    keep: AnswerToKeep | None = None
+    reused_id: int | None = None
 
 
 # A turn past its deadline is the deadline watch's (``turn_expire``).
@@ -310,6 +318,10 @@ def _turn_settle(*, turns: QuerySet[Turn], reply: Reply) -> Message | None:
             conversation=conversation, message_id=turn.message_id, reply=reply, now=now
         )
         _provenance_store(item=item, record=reply.provenance)
+        if item.tier and reply.keep is not None:
+            answer_keep(message=item, kept=reply.keep)
+        if reply.reused_id is not None:
+            answer_hit(cached_id=reply.reused_id)
         failpoint("answer_uncommitted")
     failpoint("answer_committed")
     return item
@@ -360,6 +372,9 @@ def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
         prompt_tokens=record.prompt_tokens,
         completion_tokens=record.completion_tokens,
         timings=record.timings,
+        reused=Message.objects.filter(pk__in=[record.reused_message_id]).first()
+        if record.reused_message_id is not None
+        else None,
     )
     PassageUse.objects.bulk_create(
         PassageUse(

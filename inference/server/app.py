@@ -99,6 +99,7 @@ async def health(request: Request) -> Response:
         "state": service.state,
         "detail": service.detail,
         "models": list(service.models),
+        "fingerprint": service.fingerprint,
         "running": status.running,
         "waiting": status.waiting,
         "overdue_seconds": round(status.overdue_seconds, 3),

@@ -66,10 +66,14 @@ def questions_same(one: str, other: str, language: str) -> bool:
     return _held(mine, other, language) and _held(theirs, one, language)
 
 
-def is_clock_bound(text: str) -> bool:
-    """Whether what ``text`` says or asks may change with the time of day or the date."""
-    kinds = {quantity.kind for quantity in quantities_of(text)}
-    return bool(kinds & _CLOCK_KINDS) or bool(_CLOCK_WORDS.search(text))
+def is_clock_bound(question: str) -> bool:
+    """Whether what a question asks may change with the time of day or the date."""
+    return is_dated(question) or bool(_CLOCK_WORDS.search(question))
+
+
+def is_dated(text: str) -> bool:
+    """Whether ``text`` names a date, a day of the week or a time of day."""
+    return any(quantity.kind in _CLOCK_KINDS for quantity in quantities_of(text))
 
 
 def _asking(text: str) -> frozenset[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inference.support.passages import SupportPassage
 
@@ -45,13 +48,14 @@ class Retrieval:
     """Passages, best first. ``method`` is ``keywords`` while the encoder is away.
 
     ``milliseconds``: all of it; ``encoder_milliseconds``: what of that was waiting for the
-    question's vector.
+    question's vector. ``vector`` is the question's, of length 1; ``None`` without the encoder.
     """
 
     passages: tuple[Passage, ...]
     method: Literal["hybrid", "keywords"]
     milliseconds: float
     encoder_milliseconds: float = 0.0
+    vector: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     @property
     def probability(self) -> float:

@@ -150,6 +150,7 @@ class Retriever:
             method="hybrid" if hybrid else "keywords",
             milliseconds=1000.0 * (self._clock() - started),
             encoder_milliseconds=1000.0 * waited,
+            vector=vector,
         )
 
     async def refresh(self, site_id: int) -> None:

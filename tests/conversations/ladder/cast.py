@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from conversations.ladder.gate import ModelGate
 from conversations.ladder.generated import Generated
 from conversations.ladder.guard import Guard
 from conversations.ladder.lookup import Lookup
+from conversations.ladder.model_seen import ModelSeen
+from conversations.ladder.ports import Step
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.ladder.values import Climbed, Deadline, Question
 from inference.chat import GenerationParameters
@@ -127,13 +129,18 @@ async def climb(
     first_token_seconds: float = 2.0,
     prompt_tokens: int = 900,
     places: int = 4,
+    before_lookup: Sequence[Step] = (),
+    before_model: Sequence[Step] = (),
+    seen: ModelSeen | None = None,
 ) -> Climbed:
     ladder = Ladder(
         steps=[
             Guard(),
             RulesBefore(knowledge),
+            *before_lookup,
             Lookup(knowledge, relevant_probability=0.3),
             Direct(direct_probability=0.9),
+            *before_model,
             Generated(
                 client=client,
                 knowledge=knowledge,
@@ -141,6 +148,7 @@ async def climb(
                 first_token_seconds=first_token_seconds,
                 budget=PromptBudget(prompt_tokens),
                 model="scripted",
+                seen=seen,
             ),
         ],
         fallbacks=[
