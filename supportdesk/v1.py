@@ -1,4 +1,4 @@
-"""``/v1`` on the web port: passes requests on to the engine and the encoder.
+"""``/v1`` on the web port: passes requests on to the engines and the encoder.
 
 Plain clients of a Qwen service need to know only the desk's address. The engine's own key and port
 stay inside. No cookies, no sessions: a client shows ``SUPPORTDESK_V1_API_KEY`` as bearer token, or
@@ -7,8 +7,10 @@ nothing at all when the desk is open (``SUPPORTDESK_OPEN_V1``) and listens on lo
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from functools import cache, wraps
@@ -23,17 +25,23 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
+from inference.backends.specs import BackendSpec
+from supportdesk.v1_engines import Destination, Destinations, NoSuchModel, engines_ordered
+
 if TYPE_CHECKING:
     import httpx2
 
 MAX_BODY_BYTES = 2 * 2**20
 _CONNECT_SECONDS = 2.0
+_LIST_SECONDS = 5.0
 _READ_SECONDS = 600.0
 # What clients may tell the engine besides the body: how long they wait, how urgent it is, and with
 # which other requests it takes turns.
 _PASSED_HINTS = ("X-Timeout-Seconds", "X-Priority", "X-Conversation")
 # What clients may know of the engine's answer besides status and body.
 _PASSED_HEADERS = ("content-type", "retry-after")
+# An engine that answers with one of these could not take the request; another one may.
+_BUSY = frozenset({429, 502, 503})
 
 View = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponseBase]]
 
@@ -64,7 +72,12 @@ def _guarded(method: str) -> Callable[[View], View]:
 @_guarded("POST")
 async def chat_completions(request: HttpRequest) -> HttpResponseBase:
     """``POST /v1/chat/completions``."""
-    return await _pass_on(request, settings.ENGINE_URL, "chat/completions")
+    if not settings.ENGINES:
+        return await _pass_on(request, settings.ENGINE_URL, "chat/completions")
+    body = _body(request)
+    if isinstance(body, HttpResponse):
+        return body
+    return await _pass_to_one_of_several(request, body)
 
 
 @_guarded("POST")
@@ -76,16 +89,14 @@ async def embeddings(request: HttpRequest) -> HttpResponseBase:
 @_guarded("GET")
 async def models(request: HttpRequest) -> HttpResponseBase:
     """``GET /v1/models``: the chat model's names first."""
-    rows: list[object] = []
-    for base_url in dict.fromkeys(
-        url for url in (settings.ENGINE_URL, settings.ENCODER_URL) if url
-    ):
-        try:
-            answer = await _http().get(_address(base_url, "models"), headers=_engine_headers())
-            rows += answer.json()["data"] if answer.status_code == 200 else []
-        except (_http_errors(), ValueError, KeyError):
-            continue  # one that is away has no models now
-    return JsonResponse({"object": "list", "data": rows})
+    encoder = BackendSpec(url=settings.ENCODER_URL, name="encoder", key=settings.ENGINE_API_KEY)
+    specs = [*_engines(), *([encoder] if encoder.url else [])]
+    rows: dict[str, object] = {}
+    for spec, listed in zip(specs, await asyncio.gather(*map(_models_of, specs)), strict=True):
+        for row in listed:
+            if not spec.model or spec.model == row["id"]:  # of a hosted service, ours alone
+                rows.setdefault(row["id"], row)
+    return JsonResponse({"object": "list", "data": list(rows.values())})
 
 
 urlpatterns = [
@@ -126,6 +137,57 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 async def _pass_on(request: HttpRequest, base_url: str, address: str) -> HttpResponseBase:
     if not base_url:
         return error_answer(503, _("This desk has no model for that."), "engine_down")
+    body = _body(request)
+    if isinstance(body, HttpResponse):
+        return body
+    headers = {**_engine_headers(settings.ENGINE_API_KEY), **_hints(request)}
+    answer = await _sent(_address(base_url, address), body, headers)
+    return _away() if answer is None else _streamed(answer)
+
+
+async def _pass_to_one_of_several(request: HttpRequest, content: bytes) -> HttpResponseBase:
+    """To the first engine that has the model and takes the request."""
+    try:
+        given = json.loads(content)
+    except ValueError:
+        return error_answer(400, _("The body is not JSON."), "bad_json")
+    if not isinstance(given, dict):
+        return error_answer(400, _("The body is no JSON object."), "bad_json")
+    model = str(given.get("model") or "")
+    try:
+        found = await _destinations().find(model)
+    except NoSuchModel as error:
+        return error_answer(
+            404,
+            _("There is no model %(model)s; there are: %(known)s.")
+            % {"model": model, "known": ", ".join(error.known)},
+            "model_not_found",
+        )
+    for number, destination in enumerate(found, start=1):
+        answer = await _sent_to(destination, request, given)
+        if answer is None:
+            continue
+        if answer.status_code in _BUSY and number < len(found):
+            await answer.aclose()
+            continue
+        return _streamed(answer)
+    return _away()
+
+
+async def _sent_to(
+    destination: Destination, request: HttpRequest, given: dict[str, Any]
+) -> httpx2.Response | None:
+    spec = destination.spec
+    headers = {**_engine_headers(spec.key), **(_hints(request) if spec.local else {})}
+    return await _sent(
+        _address(spec.url, "chat/completions"),
+        json.dumps(destination.body(given), ensure_ascii=False).encode(),
+        headers,
+    )
+
+
+def _body(request: HttpRequest) -> bytes | HttpResponse:
+    """The body, or the refusal of one that is too large."""
     try:
         length = int(request.headers.get("Content-Length") or 0)
         body = request.body if length <= MAX_BODY_BYTES else None
@@ -136,25 +198,62 @@ async def _pass_on(request: HttpRequest, base_url: str, address: str) -> HttpRes
             413, _("The body is larger than %(limit)d bytes.") % {"limit": MAX_BODY_BYTES},
             "body_too_large",
         )  # fmt: skip
+    return body
+
+
+async def _sent(url: str, body: bytes, headers: dict[str, str]) -> httpx2.Response | None:
+    """The beginning of the engine's answer; None when nobody answers."""
     client = _http()
-    engine_request = client.build_request(
-        "POST",
-        _address(base_url, address),
-        content=body,
-        headers={
-            **_engine_headers(),
-            **{name: value for name in _PASSED_HINTS if (value := request.headers.get(name))},
-            "Content-Type": "application/json",
-        },
-    )
+    headers = {**headers, "Content-Type": "application/json"}
+    engine_request = client.build_request("POST", url, content=body, headers=headers)
     try:
-        answer = await client.send(engine_request, stream=True)
+        return await client.send(engine_request, stream=True)
     except _http_errors():
-        return error_answer(
-            503, _("The model does not answer: try again in a few seconds."), "engine_down"
-        )
+        return None
+
+
+def _streamed(answer: httpx2.Response) -> StreamingHttpResponse:
     headers = {name: value for name in _PASSED_HEADERS if (value := answer.headers.get(name))}
     return StreamingHttpResponse(_pieces(answer), status=answer.status_code, headers=headers)
+
+
+def _away() -> HttpResponse:
+    return error_answer(
+        503, _("The model does not answer: try again in a few seconds."), "engine_down"
+    )
+
+
+def _hints(request: HttpRequest) -> dict[str, str]:
+    return {name: value for name in _PASSED_HINTS if (value := request.headers.get(name))}
+
+
+def _engines() -> tuple[BackendSpec, ...]:
+    return engines_ordered(
+        settings.ENGINES,
+        local_url=settings.ENGINE_URL,
+        local_key=settings.ENGINE_API_KEY,
+        local_order=settings.LOCAL_ENGINE,
+    )
+
+
+@cache
+def _destinations() -> Destinations:
+    async def names(spec: BackendSpec) -> tuple[str, ...]:
+        return tuple(str(row["id"]) for row in await _models_of(spec))
+
+    return Destinations(_engines(), aliases=settings.MODEL_ALIASES, ask=names)
+
+
+async def _models_of(spec: BackendSpec) -> list[dict[str, Any]]:
+    """The models that an engine lists; none while it is away."""
+    try:
+        answer = await _http().get(
+            _address(spec.url, "models"), headers=_engine_headers(spec.key), timeout=_LIST_SECONDS
+        )
+        rows = answer.json()["data"] if answer.status_code == 200 else []
+        return [row for row in rows if row["id"]]
+    except (_http_errors(), ValueError, KeyError, TypeError):
+        return []
 
 
 async def _pieces(answer: httpx2.Response) -> AsyncIterator[bytes]:
@@ -185,8 +284,7 @@ def _http_errors() -> type[Exception]:
     return httpx2.HTTPError
 
 
-def _engine_headers() -> dict[str, str]:
-    key = settings.ENGINE_API_KEY
+def _engine_headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
