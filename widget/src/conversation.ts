@@ -114,6 +114,7 @@ export class Conversation {
       role: "customer",
       text,
       citations: [],
+      choices: [],
       replyTo: null,
       outcome: null,
       tier: null,

@@ -55,6 +55,7 @@ export interface Messages {
   unhelpful: string;
   thanks: string;
   whatWrong: string;
+  choose: string;
   reasons: Readonly<Record<Reason, string>>;
   commentLabel: string;
   submit: string;
@@ -140,6 +141,7 @@ const zh: Messages = {
   unhelpful: "没有帮助",
   thanks: "感谢您的反馈",
   whatWrong: "哪里不满意？",
+  choose: "请选择",
   reasons: {
     wrong: "内容有误",
     irrelevant: "答非所问",
@@ -236,6 +238,7 @@ const en: Messages = {
   unhelpful: "Not helpful",
   thanks: "Thank you for telling us",
   whatWrong: "What was wrong with it?",
+  choose: "Choose one",
   reasons: {
     wrong: "It is wrong",
     irrelevant: "Not what I asked",

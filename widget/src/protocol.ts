@@ -18,6 +18,8 @@ export interface Item {
   role: Role;
   text: string;
   citations: Citation[];
+  /** Titles that the customer may choose from; the text has them too, numbered. */
+  choices: string[];
   replyTo: string | null;
   outcome: Outcome | null;
   tier: string | null;
@@ -108,6 +110,7 @@ export function itemRead(value: unknown): Item {
     role: oneOf(raw["role"], ROLES),
     text: typeof raw["text"] === "string" ? raw["text"] : "",
     citations: Array.isArray(raw["citations"]) ? raw["citations"].map(citationRead) : [],
+    choices: Array.isArray(raw["choices"]) ? raw["choices"].filter(isText) : [],
     replyTo: textOr(raw["reply_to"]),
     outcome: oneOfOr(raw["outcome"], OUTCOMES),
     tier: textOr(raw["tier"]),
@@ -217,6 +220,10 @@ function whole(value: unknown): number {
 function text_(value: unknown): string {
   if (typeof value !== "string") throw new Malformed();
   return value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }
 
 export function textOr(value: unknown): string | null {

@@ -2,6 +2,7 @@ import type { Thumb } from "../feedback";
 import type { Language, Messages } from "../i18n";
 import { markdownParse, plainParse } from "../markdown";
 import type { Item } from "../protocol";
+import { Choices, textWithoutChoices } from "./choices";
 import { element, shown } from "./dom";
 import { RichText } from "./rich";
 import { Sources } from "./sources";
@@ -15,6 +16,14 @@ export interface MessageContext {
   /** Whether the speaker's name stands above: the message before is somebody else's. */
   named: boolean;
   thumb: Thumb | null;
+  /** Whether nothing was said after it. */
+  newest: boolean;
+}
+
+/** What the customer does with a message; each is told to the desk. */
+export interface MessageActions {
+  thumb: ThumbGiven;
+  choose: (title: string) => void;
 }
 
 /** A durable item of the conversation. */
@@ -23,11 +32,12 @@ export class MessageView {
   private readonly name: HTMLElement | null = null;
   private readonly time: HTMLTimeElement | null;
   private readonly thumbs: Thumbs | null = null;
+  private readonly choices: Choices | null = null;
 
   constructor(
     private readonly item: Item,
     context: MessageContext,
-    thumbGiven: ThumbGiven,
+    actions: MessageActions,
   ) {
     const { messages } = context;
     this.element = element("article", { class: `message ${item.role}` });
@@ -55,16 +65,20 @@ export class MessageView {
     rich.show(
       item.role === "operator"
         ? plainParse(item.text)
-        : markdownParse(item.text, item.citations.length),
+        : markdownParse(textWithoutChoices(item.text, item.choices), item.citations.length),
     );
     if (item.text !== "") this.element.append(rich.element);
+    if (item.choices.length > 0) {
+      this.choices = new Choices(item.choices, messages, actions.choose);
+      this.element.append(this.choices.element);
+    }
     if (item.outcome === "cancelled") {
       this.element.append(element("p", { class: "stopped" }, messages.stopped));
     }
     if (item.citations.length > 0) this.element.append(sources.element);
     const foot = element("div", { class: "foot" });
     if (item.role === "assistant" && item.outcome !== "cancelled" && item.replyTo !== null) {
-      this.thumbs = new Thumbs(messages, thumbGiven);
+      this.thumbs = new Thumbs(messages, actions.thumb);
       foot.append(this.thumbs.element);
     }
     if (this.time) foot.append(this.time);
@@ -76,6 +90,7 @@ export class MessageView {
   update(context: MessageContext): void {
     if (this.name) shown(this.name, context.named);
     this.thumbs?.update(context.thumb);
+    this.choices?.update(context.newest);
     if (this.time && this.item.at !== null) {
       const words = timeWords(this.item.at, context.now, context.language);
       if (this.time.textContent !== words) {

@@ -72,7 +72,9 @@ export class TranscriptView {
     shown(this.missing, this.desk.missing);
     const transcript = this.desk.conversation.transcript.filter(visible);
     this.place([
-      ...transcript.map((item, index) => this.itemRow(item, transcript[index - 1], now)),
+      ...transcript.map((item, index) =>
+        this.itemRow(item, transcript[index - 1], index === transcript.length - 1, now),
+      ),
       ...this.outgoingRows(),
       ...this.liveRow(now),
     ]);
@@ -99,22 +101,31 @@ export class TranscriptView {
     );
   }
 
-  private itemRow(item: Item, before: Item | undefined, now: number): HTMLElement {
+  private itemRow(
+    item: Item,
+    before: Item | undefined,
+    last: boolean,
+    now: number,
+  ): HTMLElement {
     const context: MessageContext = {
       messages: this.messages,
       language: this.language,
       now,
       named: before?.role !== item.role,
       thumb: this.desk.feedback.thumbOf(this.desk.conversation.id, item.seq),
+      newest: last && this.desk.outbox.all().length === 0,
     };
     const known = this.items.get(item.seq);
     if (known) {
       known.update(context);
       return known.element;
     }
-    const view = new MessageView(item, context, (score, why) =>
-      this.desk.thumb(item.seq, score, why),
-    );
+    const view = new MessageView(item, context, {
+      thumb: (score, why) => this.desk.thumb(item.seq, score, why),
+      choose: (title) => {
+        if (this.desk.send(title)) this.toEnd();
+      },
+    });
     this.items.set(item.seq, view);
     return view.element;
   }
