@@ -16,6 +16,8 @@ from conversations.errors import ConversationError
 from conversations.limits import SlidingWindow
 from conversations.runner import TurnRunner
 from conversations.switchboard import POLL_SECONDS, Switchboard
+from conversations.tools.access import SiteTools
+from conversations.tools.actions import ActionRunner
 
 if TYPE_CHECKING:
     from conversations.engines import Engines
@@ -50,7 +52,12 @@ class Desk:
             deadline_seconds=settings.DEADLINE_SECONDS,
             now=timezone.localtime,
         )
-        self.switchboard.work_wake = self.runner.wake
+        self.actions = ActionRunner(
+            tools=engines.tools or SiteTools(),
+            switchboard=self.switchboard,
+            now=timezone.localtime,
+        )
+        self.switchboard.work_wake = self._work_wake
         self.sends = SlidingWindow(SENDS_MOST, SENDS_SECONDS, clock=time.monotonic)
         self.frames = SlidingWindow(FRAMES_MOST, FRAMES_SECONDS, clock=time.monotonic)
         self.typing = SlidingWindow(1, TYPING_SECONDS, clock=time.monotonic)
@@ -62,6 +69,7 @@ class Desk:
     async def start(self) -> None:
         """Start to run turns and to listen; call once, on the event loop."""
         await self.runner.start()
+        await self.actions.start()
         for work in (self.switchboard.listen(), self.switchboard.poll(), self._warm()):
             self._task(work)
 
@@ -74,7 +82,8 @@ class Desk:
         for subscription in subscriptions:
             subscription.drain(frame)
         await _within(_TOLD_SECONDS, (each.told.wait() for each in subscriptions))
-        await self.runner.drain(max(0.0, seconds - (time.monotonic() - began)))
+        left = max(0.0, seconds - (time.monotonic() - began))
+        await asyncio.gather(self.runner.drain(left), self.actions.drain(left))
         # What has just been stored, before the sockets are closed.
         await _within(_TOLD_SECONDS, (each.idle() for each in self.switchboard.subscriptions()))
 
@@ -95,6 +104,10 @@ class Desk:
             await self.runner.take(receipt.claimed)
         elif receipt.turn_id is not None:
             self.runner.wake()
+
+    def _work_wake(self) -> None:
+        self.runner.wake()
+        self.actions.wake()
 
     async def _warm(self) -> None:
         with contextlib.suppress(ConversationError):  # the first question does it then

@@ -27,10 +27,13 @@ from conversations.ladder.generated import Generated
 from conversations.ladder.guard import Guard
 from conversations.ladder.lookup import Lookup
 from conversations.ladder.model_seen import ModelSeen
-from conversations.ladder.ports import Knowledge, Labels
+from conversations.ladder.ports import Knowledge, Labels, Step, Tools
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
+from conversations.ladder.tool import ToolStep
+from conversations.ladder.tool_choice import ModelChoice
 from conversations.lanes import READS
 from conversations.selectors import sites_active
+from conversations.tools.access import SiteTools
 from inference.backends.assembly import backends_make
 from inference.backends.breaker import BreakerPolicy
 from inference.backends.pool import BackendPool, PoolPolicy
@@ -104,6 +107,7 @@ class Engines:
     watch: EngineWatch | None = None
     label_chat: BackendPool | None = None
     budget: PromptBudget | None = None
+    tools: Tools | None = None
 
     def anticipate(self, text: str) -> None:
         """A question with this text is about to climb the ladder."""
@@ -180,6 +184,7 @@ def engines_make(
     knowledge = SiteKnowledge(vectors)
     budget = PromptBudget(settings.PROMPT_TOKENS)
     seen = ModelSeen(model_name(), _model_hash())
+    tools = SiteTools()
     return Engines(
         ladder=ladder_make(
             chat=chat,
@@ -188,12 +193,14 @@ def engines_make(
             labels=SiteLabels(Labeller(label_chat or chat, vectors)),
             memory=StoredAnswers(),
             seen=seen,
+            tools=tools,
         ),
         chat=chat,
         label_chat=label_chat,
         encoder=vectors,
         knowledge=knowledge,
         budget=budget,
+        tools=tools,
         watch=EngineWatch(
             chat=chat,
             budget=budget,
@@ -239,32 +246,38 @@ def ladder_make(
     policy: LadderPolicy | None = None,
     memory: AnswerMemory | None = None,
     seen: ModelSeen | None = None,
+    tools: Tools | None = None,
 ) -> Ladder:
     """The ladder of the product, over any engine and knowledge; ``policy`` for a rehearsal.
 
-    Without ``memory`` no answer is given again.
+    Without ``memory`` no answer is given again, without ``tools`` nothing is looked up.
     """
     policy = policy or ladder_policy()
     seen = seen or ModelSeen(model_name(), _model_hash())
     gate = ModelGate(places=settings.MODEL_PLACES, clock=time.monotonic)
+    generated = Generated(
+        client=chat,
+        knowledge=knowledge,
+        gate=gate,
+        first_token_seconds=policy.first_token_seconds,
+        budget=budget or PromptBudget(settings.PROMPT_TOKENS),
+        model=seen.name,
+        model_hash=seen.weights,
+        seen=seen,
+    )
+    tool_steps: list[Step] = []
+    if tools is not None:
+        tool_steps = [ToolStep(tools, choice=ModelChoice(chat, gate), worder=generated)]
     return Ladder(
         steps=[
             Guard(),
             RulesBefore(knowledge, labels),
+            *tool_steps,
             *([SameQuestion(memory, model=seen)] if memory is not None else []),
             Lookup(knowledge, relevant_probability=policy.relevant_probability),
             Direct(direct_probability=policy.direct_probability),
             *([AlikeQuestion(memory)] if memory is not None else []),
-            Generated(
-                client=chat,
-                knowledge=knowledge,
-                gate=gate,
-                first_token_seconds=policy.first_token_seconds,
-                budget=budget or PromptBudget(settings.PROMPT_TOKENS),
-                model=seen.name,
-                model_hash=seen.weights,
-                seen=seen,
-            ),
+            generated,
         ],
         fallbacks=[
             OwnWords(),

@@ -12,6 +12,8 @@ from conversations.customer_text import customer_text_clean
 from conversations.errors import BadFrame, ConversationError, RateLimited
 from conversations.frames import (
     Cancel,
+    Confirm,
+    Decline,
     Frame,
     Hello,
     Ping,
@@ -22,6 +24,8 @@ from conversations.frames import (
     Typing,
 )
 from conversations.lanes import WRITES
+from conversations.models import ToolAction
+from conversations.services.actions import action_cancel, action_confirm
 from conversations.services.handoff import human_request
 from conversations.services.messages import Receipt, message_receive
 from conversations.services.presence import seen_note, typing_note
@@ -38,8 +42,8 @@ async def frame_take(frame: Frame, *, session: Session, desk: Desk) -> dict[str,
     """Do what a frame asks for.
 
     Returns:
-        The frame that answers it: ``ack``, ``rated`` or ``pong``; ``None`` when what follows is
-        seen in the conversation's items and mode.
+        The frame that answers it: ``ack``, ``action``, ``rated`` or ``pong``; ``None`` when what
+        follows is seen in the conversation's items and mode.
 
     Raises:
         BadFrame: a ``hello``, which only opens a socket.
@@ -62,6 +66,24 @@ async def frame_take(frame: Frame, *, session: Session, desk: Desk) -> dict[str,
         case RequestHuman():
             await WRITES.run(human_request, conversation_id=session.conversation_id)
             desk.switchboard.wake(session.conversation_id)
+        case Confirm():
+            action = await WRITES.run(
+                action_confirm,
+                conversation_id=session.conversation_id,
+                visitor_id=session.visitor_id,
+                action_id=frame.action_id,
+                digest=frame.digest,
+            )
+            desk.actions.wake()
+            return _action_frame(action)
+        case Decline():
+            action = await WRITES.run(
+                action_cancel,
+                conversation_id=session.conversation_id,
+                visitor_id=session.visitor_id,
+                action_id=frame.action_id,
+            )
+            return _action_frame(action)
         case Rate():
             await WRITES.run(
                 answer_rate,
@@ -109,6 +131,10 @@ async def message_take(frame: Send, *, session: Session, desk: Desk) -> dict[str
         "seq": receipt.seq,
         "duplicate": receipt.duplicate,
     }
+
+
+def _action_frame(action: ToolAction) -> dict[str, object]:
+    return {"type": "action", "action": str(action.pk), "state": action.state}
 
 
 async def _accept(client_message_id: UUID, text: str, *, session: Session, desk: Desk) -> Receipt:

@@ -25,6 +25,7 @@ def reply_make(climbed: Climbed) -> Reply:
         citations=citations_make(walk, answer.cited)
         if walk.reused is None
         else walk.reused.citations,
+        action=answer.action,
         keep=answer_to_keep(climbed),
         reused_id=walk.reused.cached_id if walk.reused is not None else None,
         provenance=ProvenanceRecord(

@@ -250,6 +250,8 @@ def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:
         language=facts.language,
         history=facts.history,
         audiences=facts.audiences,
+        actor=facts.actor,
+        form=facts.form,
         attempts=attempts,
         now=now,
     )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from conversations.enums import Outcome, Role, TurnState
 from conversations.errors import NotFound
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Message, ToolAction, Turn
 from conversations.origins import origin_allowed
 from knowledge.models import Site
 from knowledge.selectors import audiences_of
+from knowledge.tools.values import Actor
 
 ITEMS_PAGE = 200
 """Most items that a resume replays; an older gap is announced and read over HTTP."""
@@ -58,7 +59,8 @@ class TurnFacts:
     ``texts`` are the customer's messages that this turn answers, oldest first (earlier ones were
     merged into it). ``history`` are pairs (question, answer), oldest first, at most
     ``HISTORY_TURNS``, without those before a silence of ``HISTORY_SECONDS``. ``audiences`` are
-    those that the customer belongs to by their signed identity.
+    those that the customer belongs to by their signed identity, which ``actor`` names. ``form`` is
+    what the answer directly before asked for on behalf of a tool.
     """
 
     conversation_id: UUID
@@ -72,6 +74,8 @@ class TurnFacts:
     history: tuple[tuple[str, str], ...]
     audiences: frozenset[int] = frozenset()
     region_is_signed: bool = False
+    actor: Actor | None = None
+    form: Mapping[str, object] = field(default_factory=dict)
 
 
 def sites_active() -> list[int]:
@@ -171,6 +175,14 @@ _ITEM = (
     "text",
     "citations",
     "created_at",
+    "action__id",
+    "action__state",
+    "action__digest",
+    "action__rows",
+    "action__expires_at",
+    "settled_action__id",
+    "settled_action__state",
+    "now",
 )
 
 
@@ -184,6 +196,7 @@ def items_after(
     rows = (
         Message.objects.filter(conversation_id=conversation_id, seq__gt=after)
         .order_by("seq")
+        .annotate(now=ExpressionWrapper(Now(), output_field=DateTimeField()))
         .values_list(*_ITEM, named=True)[:limit]
     )
     return [
@@ -200,9 +213,32 @@ def items_after(
             "text": row.text,
             "citations": row.citations,
             "created_at": row.created_at.isoformat(),
+            **_action_frame(row),
         }
         for row in rows
     ]
+
+
+def _action_frame(row: Any) -> dict[str, object]:
+    """The change that an item asks to confirm, or whose end it tells, as it is now."""
+    frame: dict[str, object] = {}
+    if row.action__id is not None:
+        left = (row.action__expires_at - row.now).total_seconds()
+        state = row.action__state
+        is_late = state == ToolAction.State.PENDING and left <= 0
+        frame["action"] = {
+            "id": str(row.action__id),
+            "digest": row.action__digest,
+            "state": ToolAction.State.EXPIRED.value if is_late else state,
+            "rows": row.action__rows,
+            "expires_in_ms": max(0, int(1000 * left)),
+        }
+    if row.settled_action__id is not None:
+        frame["settles"] = {
+            "id": str(row.settled_action__id),
+            "state": row.settled_action__state,
+        }
+    return frame
 
 
 def turns_overdue(*, limit: int = 100) -> list[int]:
@@ -246,6 +282,14 @@ def turn_facts(*, turn_id: int) -> TurnFacts:
             is_known=bool(turn.conversation__visitor__external_id),
             groups=turn.conversation__visitor__groups,
         ),
+        actor=Actor(turn.conversation__visitor__external_id, turn.conversation__visitor__name)
+        if turn.conversation__visitor__external_id
+        else None,
+        form=_form_before(
+            said,
+            seq=oldest.seq if oldest else seq,
+            later=oldest.created_at if oldest else turn.message__created_at,
+        ),
         region_is_signed=turn.conversation__visitor__region_is_signed,
     )
 
@@ -265,6 +309,7 @@ class _Said(NamedTuple):
     reply_to_id: int | None
     outcome: str
     created_at: datetime
+    provenance__details__tool_form: object
 
 
 _FACTS = (
@@ -278,6 +323,7 @@ _FACTS = (
     "conversation__visitor__region_is_signed",
     "conversation__visitor__external_id",
     "conversation__visitor__groups",
+    "conversation__visitor__name",
     "message__seq",
     "message__text",
     "message__language",
@@ -330,6 +376,16 @@ def _history_before(
         history.append((question.text, each.text))
         later = question.created_at
     return tuple(history[::-1])
+
+
+def _form_before(said: Sequence[_Said], *, seq: int, later: datetime) -> Mapping[str, object]:
+    """What the answer directly before a message asked for; nothing after a long silence."""
+    before = next((each for each in said if each.seq < seq and each.role != Role.CUSTOMER), None)
+    silence = timedelta(seconds=settings.HISTORY_SECONDS)
+    if before is None or later - before.created_at > silence:
+        return {}
+    form = before.provenance__details__tool_form
+    return form if isinstance(form, Mapping) else {}
 
 
 def _text(value: UUID | None) -> str | None:

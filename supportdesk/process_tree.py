@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from inference.errors import WeightsError
 from inference.ports import port_free
+from knowledge.demo_shop import ORDERS_FILE, SECRET_NAME
 from supportdesk.control import control_open
 from supportdesk.model_switch import ModelSwitch
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
@@ -60,8 +61,9 @@ def serve(*, host: str, port: int) -> int:
         return 1
     children = children_plan(host=host, port=port)
     lines = addresses(host, port)
-    if site_key := demo_site_key():
-        children.append(_demo_shop_spec(host, port, site_key))
+    site_key, identity_secret = demo_site()
+    if site_key:
+        children.append(_demo_shop_spec(host, port, site_key, identity_secret))
         lines.append(f"Demo shop            {_base_url(host, settings.DEMOSHOP_PORT)}/")
     timing = Timing(answer=settings.ENGINE_KILL_SECONDS, overdue=settings.ENGINE_KILL_SECONDS)
 
@@ -241,8 +243,8 @@ def addresses(host: str, port: int) -> list[str]:
     ]
 
 
-def demo_site_key() -> str:
-    """The key of the demo data's site; empty when there is none (any more).
+def demo_site() -> tuple[str, str]:
+    """Key and identity secret of the demo data's site; empty when there is none (any more).
 
     Read without the models: loading every app would hold up the start by seconds.
     """
@@ -253,14 +255,15 @@ def demo_site_key() -> str:
             # Django warns of queries before the apps are loaded; here they never are.
             warnings.simplefilter("ignore", RuntimeWarning)
             cursor.execute(
-                "SELECT key FROM knowledge_site WHERE is_demo AND is_active ORDER BY id LIMIT 1"
+                "SELECT key, identity_secret FROM knowledge_site"
+                " WHERE is_demo AND is_active ORDER BY id LIMIT 1"
             )
             row = cursor.fetchone()
     except DatabaseError:  # no database yet: the web process will say so
-        return ""
+        return "", ""
     finally:
         connection.close()
-    return str(row[0]) if row else ""
+    return (str(row[0]), str(row[1])) if row else ("", "")
 
 
 def _model_aliases() -> list[str]:
@@ -307,15 +310,21 @@ def _engine_spec(
     )  # fmt: skip
 
 
-def _demo_shop_spec(host: str, port: int, site_key: str) -> ChildSpec:
+def _demo_shop_spec(host: str, port: int, site_key: str, identity_secret: str) -> ChildSpec:
     return ChildSpec(
         name="demoshop",
         command=[
             sys.executable, "-m", "supportdesk.demoshop",
             "--host", host, "--port", str(settings.DEMOSHOP_PORT),
             "--desk", _base_url(host, port), "--site-key", site_key,
+            "--orders", str(settings.DATA_DIR / ORDERS_FILE),
         ],
-        environment={"PYTHONPATH": str(settings.BASE_DIR)},
+        environment={
+            "PYTHONPATH": str(settings.BASE_DIR),
+            # Not among the arguments, which every user of the machine can read.
+            "DEMOSHOP_IDENTITY_SECRET": identity_secret,
+            "DEMOSHOP_API_KEY": settings.TOOL_SECRETS[SECRET_NAME],
+        },
     )  # fmt: skip
 
 

@@ -70,12 +70,12 @@ async def _decided(
     rule = decision.rule
     if rule is None:
         return None
+    if rule.action == "tool":  # the next rung calls it, and notes the rule if that answers
+        walk.tool_rule = rule
+        return None
     walk.rule_id = rule.id
     matched = [list(verdict.matched) for verdict in decision.trace if verdict.rule is rule]
     walk.details["rule"] = {"name": rule.name, "matched": matched[0] if matched else []}
-    if rule.action == "tool":  # the next rung calls it
-        walk.tool = rule.tool
-        return None
     handoff = rule.action == "handoff"
     text = _reply_render(rule, walk)
     if not text:

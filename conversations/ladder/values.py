@@ -12,6 +12,7 @@ from conversations.answers.basis import AnswerBasis
 from conversations.answers.values import AnswerKept
 from conversations.enums import Mode, Outcome, Reason, Tier
 from inference.chat import ChatMessage, Usage
+from inference.rules.matching import Rule
 from inference.support.check import SupportPassage
 from knowledge.retrieval.passages import Passage, Retrieval
 from knowledge.tools.values import Actor
@@ -161,7 +162,7 @@ class Walk:
     """One question's way up the ladder; the steps note here what they found and used.
 
     ``rejected`` is text of the model that was not let through, ``reasoning`` what it thought before
-    it wrote; customers see neither. ``tool`` is the key of the tool that a rule calls.
+    it wrote; customers see neither. ``tool_rule`` is a rule that calls a tool.
     """
 
     question: Question
@@ -176,7 +177,7 @@ class Walk:
     basis: AnswerBasis | None = None
     reused: AnswerKept | None = None
     rule_id: int | None = None
-    tool: str = ""
+    tool_rule: Rule | None = None
     model: str = ""
     model_hash: str = ""
     prompt_version_id: int | None = None

@@ -34,7 +34,9 @@ from conversations.answers.values import AnswerToKeep
 from conversations.enums import Mode, Outcome, Reason, Role, Tier, TurnState
 from conversations.errors import NotFound
 from conversations.failpoints import failpoint
+from conversations.ladder.values import ActionProposal
 from conversations.models import Conversation, Message, PassageUse, Provenance, Turn
+from conversations.services.actions import action_propose
 from conversations.services.items import conversation_lock, item_append
 from knowledge.models import Entry, PromptVersion, Rule
 
@@ -96,6 +98,7 @@ class Reply:
     language: str
     citations: Sequence[dict[str, str]] = ()
     provenance: ProvenanceRecord = ProvenanceRecord()
+    action: ActionProposal | None = None
     keep: AnswerToKeep | None = None
     reused_id: int | None = None
 
@@ -318,6 +321,8 @@ def _turn_settle(*, turns: QuerySet[Turn], reply: Reply) -> Message | None:
             conversation=conversation, message_id=turn.message_id, reply=reply, now=now
         )
         _provenance_store(item=item, record=reply.provenance)
+        if reply.action is not None and item.role == Role.ASSISTANT:
+            action_propose(proposal=reply.action, item=item, conversation=conversation, now=now)
         if item.tier and reply.keep is not None:
             answer_keep(message=item, kept=reply.keep)
         if reply.reused_id is not None:

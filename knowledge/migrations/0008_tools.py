@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='tool',
             name='check_tool',
-            field=models.ForeignKey(blank=True, help_text='A tool that reads, called before the change is offered.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='knowledge.tool', verbose_name='look first with'),
+            field=models.ForeignKey(blank=True, help_text='A tool that reads, called before the change is offered.', null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='knowledge.tool', verbose_name='look first with'),
         ),
         migrations.AddField(
             model_name='tool',

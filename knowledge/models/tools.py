@@ -132,7 +132,7 @@ class Tool(models.Model):
         "self",
         null=True,
         blank=True,
-        on_delete=models.PROTECT,
+        on_delete=models.RESTRICT,
         related_name="+",
         verbose_name=_("look first with"),
         help_text=_("A tool that reads, called before the change is offered."),

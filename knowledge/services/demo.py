@@ -8,25 +8,30 @@ Read from ``knowledge/defaults/``:
 - ``rules.toml``: ``[[rule]]`` with name, language ("" is any), trigger, priority, keywords_any,
   keywords_all (lists), pattern, action, reply;
 - ``demo_site.toml``: ``[site]`` with the fields of a site;
+- ``demo_tools.toml``: the tools of the demo shop and the rules that call them, see there;
 - ``demo_entries.<language>.toml``: ``[[entry]]`` with question, answer, keywords, phrasings (lists).
 """
 
 from __future__ import annotations
 
+import secrets
 import tomllib
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 
-from knowledge.models import Entry, Language, PromptTemplate, Rule, Site
+from knowledge.demo_shop import ORDERS_FILE, SECRET_NAME, demo_shop_host
+from knowledge.models import Entry, Language, PromptTemplate, Rule, Site, Tool
 from knowledge.models.prompts import CONTENT
 from knowledge.services.entries import entry_create
 from knowledge.services.labels import label_defaults_ensure, label_sets_refresh
 from knowledge.services.prompts import prompt_draft_save, prompt_publish
 from knowledge.services.rules import rule_create
 from knowledge.services.sites import site_create, site_update
+from knowledge.services.tools import tool_create, tool_update
 
 DEFAULTS_DIR: Final = Path(__file__).resolve().parent.parent / "defaults"
 
@@ -55,6 +60,9 @@ def defaults_ensure() -> None:
         missing = [origin for origin in demo_origins() if origin not in site.origins]
         if missing:
             site_update(site=site, allowed_origins="\n".join([*site.origins, *missing]))
+        if not site.identity_secret:  # from before the demo shop had orders
+            _orders_load(site)
+        _tools_keep_reachable(site)
 
 
 @transaction.atomic
@@ -77,14 +85,19 @@ def demo_load() -> Site:
                 status=Entry.Status.PUBLISHED,
                 is_demo=True,
             )
+    _orders_load(site)
     return site
 
 
 @transaction.atomic
 def demo_remove() -> None:
-    """Delete the demo shop with its entries and conversations. Prompts and rules stay."""
+    """Delete the demo shop with its entries, tools, orders and conversations.
+
+    Prompts and rules stay, but for the rules that call the demo's tools.
+    """
     Site.objects.filter(is_demo=True).delete()
     Entry.objects.filter(is_demo=True).delete()
+    transaction.on_commit(_orders_remove)
 
 
 def demo_origins() -> list[str]:
@@ -97,8 +110,63 @@ def demo_origins() -> list[str]:
     return [f"http://{host}" if port == 80 else f"http://{host}:{port}" for host in hosts]
 
 
+def _orders_load(site: Site) -> None:
+    """Give the demo shop what its orders need: a secret that signs identities, tools and rules."""
+    site_update(site=site, identity_secret=secrets.token_urlsafe(32))
+    table = _table("demo_tools.toml")
+    tools: dict[str, Tool] = {}
+    for values in table["tool"]:
+        names = values["parameters"]
+        tools[values["key"]] = tool_create(
+            site=site,
+            is_demo=True,
+            words=values["words"],
+            parameters={
+                "type": "object",
+                "properties": {name: table["parameters"][name] for name in names},
+                "required": values["required"],
+                "additionalProperties": False,
+            },
+            url=values["url"].replace("demo_shop", demo_shop_host()),
+            headers=_DEMO_HEADERS,
+            check_tool=tools.get(values.get("check_tool", "")),
+            **{name: values[name] for name in _DEMO_FIELDS if name in values},
+        )
+    for values in table["rule"]:
+        rule_create(
+            site=site,
+            action=Rule.Action.TOOL,
+            **_rule_values(values) | {"tool": tools[values["tool"]]},
+        )
+
+
+def _tools_keep_reachable(site: Site) -> None:
+    """Point the demo's tools to where the demo shop listens now."""
+    host = demo_shop_host()
+    for tool in Tool.objects.filter(site=site, is_demo=True, kind=Tool.Kind.HTTP):
+        parts = urlsplit(tool.url)
+        if parts.netloc != host:
+            tool_update(tool=tool, url=tool.url.replace(f"//{parts.netloc}/", f"//{host}/", 1))
+
+
+def _orders_remove() -> None:
+    path = settings.DATA_DIR / ORDERS_FILE
+    for name in (path.name, f"{path.name}-journal"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+_DEMO_HEADERS: Final = (
+    f"Authorization: Bearer {{secret.{SECRET_NAME}}}\nX-Customer-Id: {{actor.id}}"
+)
+_DEMO_FIELDS: Final = (
+    "key", "title", "description", "method", "changes", "is_repeatable", "check_flag", "mapping",
+    "model_may_call",
+)  # fmt: skip
+
+
 def _rule_values(values: dict[str, Any]) -> dict[str, Any]:
-    lists = {name: "\n".join(values.get(name, ())) for name in ("keywords_any", "keywords_all")}
+    names = ("keywords_any", "keywords_all", "keywords_none")
+    lists = {name: "\n".join(values.get(name, ())) for name in names}
     return {**values, **lists}
 
 

@@ -108,7 +108,7 @@ def tool_delete(*, tool: Tool) -> None:
     """Delete a tool with its words and the rules that call it.
 
     Raises:
-        ProtectedError: another tool looks with it before it offers a change.
+        RestrictedError: another tool looks with it before it offers a change.
     """
     Tool.objects.get(pk=tool.pk).delete()
 

@@ -58,7 +58,7 @@ def test_the_policy_names_the_shop_and_the_desk_only(address: str) -> None:
     _, headers = page_get(f"{address}/zh")
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
-    assert "connect-src http://127.0.0.1:8000 ws://127.0.0.1:8000" in policy
+    assert "connect-src 'self' http://127.0.0.1:8000 ws://127.0.0.1:8000" in policy
     assert "unsafe" not in policy
 
 

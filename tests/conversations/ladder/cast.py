@@ -96,10 +96,19 @@ class Screen:
     def __init__(self) -> None:
         self.text = ""
         self.states: list[str] = []
+        self.labels: list[str] = []
         self.resets = 0
 
-    def status(self, state: str, *, position: int | None = None, eta_ms: int | None = None) -> None:
+    def status(
+        self,
+        state: str,
+        *,
+        position: int | None = None,
+        eta_ms: int | None = None,
+        label: str = "",
+    ) -> None:
         self.states.append(state)
+        self.labels.append(label)
 
     def delta(self, text: str) -> None:
         self.text += text
