@@ -98,9 +98,10 @@ class Rehearsal:
         self._chat = BackgroundChat(chat)
         self._budget = engines.budget or PromptBudget()
 
-    async def ready(self, *, site_id: int) -> EngineHealth:
-        """See to it that the site's entries are indexed; tells how the engine is."""
-        if self.engines.encoder is not None and self.engines.knowledge is not None:
+    async def ready(self, *, site_id: int, settle: bool = True) -> EngineHealth:
+        """Tells how the engine is; with ``settle`` the site's entries are all indexed then, which
+        a desk that is running has done already."""
+        if settle and self.engines.encoder is not None and self.engines.knowledge is not None:
             await self.engines.knowledge.settle(site_id=site_id)
         health = await self._chat.health()
         if health.state == "ready":

@@ -56,7 +56,7 @@ UNFOLD: Final[dict[str, Any]] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "8px",
-    "STYLES": [_static("supportdesk/staff.css")],
+    "STYLES": [_static("supportdesk/staff.css"), _static("supportdesk/prompts.css")],
     "SCRIPTS": [_static("supportdesk/staff.js")],
     "DASHBOARD_CALLBACK": "supportdesk.staff.dashboard.dashboard_context",
     # A calm pine green on neutral greys with a breath of the same hue.
@@ -169,6 +169,18 @@ UNFOLD: Final[dict[str, Any]] = {
                         "edit_note",
                         "knowledge_prompttemplate_changelist",
                         "knowledge.view_prompttemplate",
+                    ),
+                    _item(
+                        _("Question sets"),
+                        "checklist",
+                        "knowledge_questionset_changelist",
+                        "knowledge.view_questionset",
+                    ),
+                    _item(
+                        _("Trials"),
+                        "balance",
+                        "knowledge_trial_changelist",
+                        "knowledge.view_trial",
                     ),
                 ],
             },

@@ -2,6 +2,15 @@
 
 from conversations.admin.conversations import ConversationAdmin
 from conversations.admin.gaps import GapAdmin
+from conversations.admin.question_sets import QuestionSetAdmin, SetQuestionAdmin
 from conversations.admin.ratings import RatingAdmin
+from conversations.admin.trials import TrialAdmin
 
-__all__ = ["ConversationAdmin", "GapAdmin", "RatingAdmin"]
+__all__ = [
+    "ConversationAdmin",
+    "GapAdmin",
+    "QuestionSetAdmin",
+    "RatingAdmin",
+    "SetQuestionAdmin",
+    "TrialAdmin",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +24,13 @@ VARIABLES = (
     "user_region",
     "shop_name",
 )
+
+PARAMETER_BOUNDS: Final[dict[str, dict[str, Any]]] = {
+    "temperature": {"min_value": 0, "max_value": 2},
+    "top_p": {"min_value": 0, "max_value": 1},
+    "repetition_penalty": {"min_value": 0.5, "max_value": 2},
+}
+"""What a model may be told to write with."""
 
 
 class PromptDraftForm(forms.ModelForm):
@@ -60,12 +67,10 @@ class PromptDraftForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name in ("system", "user"):
             self.fields[name].widget.attrs["class"] += " desk-mono"
-        bounds = (("temperature", 0, 2), ("top_p", 0, 1), ("repetition_penalty", 0.5, 2))
-        for name, least, most in bounds:
+        for name, bounds in PARAMETER_BOUNDS.items():
             self.fields[name] = forms.FloatField(
                 label=self.fields[name].label,
-                min_value=least,
-                max_value=most,
+                **bounds,
                 widget=self.fields[name].widget,
             )
         self.fields["thinking_tokens"].required = False

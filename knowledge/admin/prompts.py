@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,17 +18,36 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from inference.errors import PromptError
+from knowledge.admin.line_differences import line_changes
 from knowledge.admin.prompt_forms import VARIABLES, PromptDraftForm, PromptSampleForm
 from knowledge.admin.prompt_samples import sample_variables
 from knowledge.admin.refusals import refusal_words
 from knowledge.models import PromptTemplate, PromptVersion
+from knowledge.models.prompts import CONTENT
 from knowledge.services.prompts import (
     prompt_draft_save,
     prompt_preview,
     prompt_publish,
     prompt_rollback,
     prompt_template_create,
+    prompt_withdraw,
 )
+from knowledge.trials.gate import GATED_ROLE, PublishRefused, gate_of
+
+GATE_WORDS = {
+    "trial_required": gettext_lazy(
+        "This site wants a trial first: ask a question set of this very draft."
+    ),
+    "reason_required": gettext_lazy(
+        "Its trial lost right answers, so write down why it is published all the same."
+    ),
+}
+PARAMETER_LABELS = {
+    field.name: field.verbose_name
+    for field in PromptVersion._meta.fields
+    if field.name in CONTENT and field.name not in ("system", "user")
+}
+_SHOWN = ("created_by", "published_by", "restored_from")
 
 
 @admin.register(PromptTemplate)
@@ -80,6 +100,16 @@ class PromptTemplateAdmin(ModelAdmin):
                 view(self.rollback_view),
                 name="knowledge_prompttemplate_rollback",
             ),
+            path(
+                "<int:template_id>/differences/",
+                view(self.differences_view),
+                name="knowledge_prompttemplate_differences",
+            ),
+            path(
+                "<int:template_id>/withdraw/",
+                view(self.withdraw_view),
+                name="knowledge_prompttemplate_withdraw",
+            ),
             *super().get_urls(),
         ]
 
@@ -109,13 +139,9 @@ class PromptTemplateAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show the flow; a POST saves the draft and, asked to, publishes it."""
 
-        template = self.get_object(request, object_id)
-        if template is None:
-            raise Http404
-        if not self.has_view_permission(request, template):
-            raise PermissionDenied
+        template = self._template(request, object_id)
         may_change = self.has_change_permission(request, template)
-        versions = list(template.versions.select_related("created_by").order_by("-number"))
+        versions = list(template.versions.select_related(*_SHOWN).order_by("-number"))
         draft = next((v for v in versions if v.status == PromptVersion.Status.DRAFT), None)
         published = next((v for v in versions if v.status == PromptVersion.Status.PUBLISHED), None)
         refusal = ""
@@ -124,26 +150,18 @@ class PromptTemplateAdmin(ModelAdmin):
                 raise PermissionDenied
             form = PromptDraftForm(request.POST)
             if form.is_valid():
-                version = prompt_draft_save(template=template, by=request.user, **form.cleaned_data)
+                draft = prompt_draft_save(template=template, by=request.user, **form.cleaned_data)
                 if "_publish" not in request.POST:
                     messages.success(
                         request, _("The draft was saved. Customers do not see it yet.")
                     )
                     return self._page(template.pk)
-                try:
-                    prompt_publish(version=version)
-                except PromptError as error:
-                    refusal = refusal_words(error)
-                    draft = version
-                else:
-                    messages.success(
-                        request,
-                        _("Version %(number)d is published; the next answer uses it.")
-                        % {"number": version.number},
-                    )
+                refusal = self._publish(request, draft)
+                if not refusal:
                     return self._page(template.pk)
         else:
-            form = PromptDraftForm(instance=draft or published or (versions or [None])[0])
+            newest = versions[0] if versions else None
+            form = PromptDraftForm(instance=draft or published or newest)
         context = {
             **self.admin_site.each_context(request),
             "title": template.name,
@@ -155,20 +173,78 @@ class PromptTemplateAdmin(ModelAdmin):
             "versions": versions,
             "draft": draft,
             "published": published,
+            "gate": gate_of(version=draft) if draft is not None else None,
+            "is_answer": template.role == GATED_ROLE,
+            "publish_reason": request.POST.get("publish_reason", ""),
             "may_change": may_change,
+            "may_try": may_change and request.user.has_perm("knowledge.add_trial"),
             "refusal": refusal,
             "variables": [(name, "{{ %s }}" % name) for name in VARIABLES],  # noqa: UP031
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/knowledge/prompttemplate/flow.html", context)
 
+    def _publish(self, request: HttpRequest, version: PromptVersion) -> str:
+        """Publish; a sentence when that is refused."""
+        try:
+            prompt_publish(
+                version=version, by=request.user, reason=request.POST.get("publish_reason", "")
+            )
+        except PromptError as error:
+            return refusal_words(error)
+        except PublishRefused as error:
+            return str(GATE_WORDS[error.code])
+        messages.success(
+            request,
+            _("Version %(number)d is published; the next answer uses it.")
+            % {"number": version.number},
+        )
+        return ""
+
+    def differences_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
+        """What changed from one version to another, by default from the published one to the
+        newest."""
+        template = self._template(request, str(template_id))
+        versions = list(template.versions.select_related(*_SHOWN).order_by("-number"))
+        if not versions:
+            raise Http404
+        newer = _version_of(versions, request.GET.get("to")) or versions[0]
+        published = next((v for v in versions if v.status == PromptVersion.Status.PUBLISHED), None)
+        below = next((v for v in versions if v.number < newer.number), newer)
+        default = published if published is not None and published != newer else below
+        older = _version_of(versions, request.GET.get("from")) or default
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Differences: %(name)s") % {"name": template.name},
+            "opts": self.opts,
+            "original": template,
+            "template": template,
+            "versions": versions,
+            "older": older,
+            "newer": newer,
+            "texts": [
+                (_("Instructions"), line_changes(older.system, newer.system)),
+                (_("Message with the question"), line_changes(older.user, newer.user)),
+            ],
+            "parameters": [
+                (PARAMETER_LABELS[name], before, after)
+                for name in PARAMETER_LABELS
+                if (before := getattr(older, name)) != (after := getattr(newer, name))
+            ],
+        }
+        return TemplateResponse(request, "admin/knowledge/prompttemplate/differences.html", context)
+
+    def withdraw_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
+        """Take the published version out of use."""
+        template = self._template(request, str(template_id), change=True)
+        if request.method == "POST":
+            prompt_withdraw(template=template)
+            messages.success(request, _("The prompt is not used any more."))
+        return self._page(template.pk)
+
     def preview_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
         """The messages that the model would get, or the sentence that says why not."""
-        template = self.get_object(request, str(template_id))
-        if template is None:
-            raise Http404
-        if not self.has_view_permission(request, template):
-            raise PermissionDenied
+        template = self._template(request, str(template_id))
         sample = PromptSampleForm(request.POST)
         sample.full_clean()
         context: dict[str, Any] = {}
@@ -191,17 +267,15 @@ class PromptTemplateAdmin(ModelAdmin):
         self, request: HttpRequest, template_id: int, version_id: int
     ) -> HttpResponse:
         """Publish an earlier version again."""
-        template = self.get_object(request, str(template_id))
-        if template is None:
-            raise Http404
-        if not self.has_change_permission(request, template):
-            raise PermissionDenied
+        template = self._template(request, str(template_id), change=True)
         version = template.versions.filter(pk=version_id).first()
         if version is None:
             raise Http404
         if request.method == "POST":
             try:
-                published = prompt_rollback(version=version, by=request.user)
+                published = prompt_rollback(
+                    version=version, by=request.user, reason=request.POST.get("reason", "")
+                )
             except PromptError as error:
                 messages.error(request, refusal_words(error))
             else:
@@ -212,10 +286,26 @@ class PromptTemplateAdmin(ModelAdmin):
                 )
         return self._page(template.pk)
 
+    def _template(
+        self, request: HttpRequest, object_id: str, *, change: bool = False
+    ) -> PromptTemplate:
+        template = self.get_object(request, object_id)
+        if template is None:
+            raise Http404
+        may = self.has_change_permission if change else self.has_view_permission
+        if not may(request, template):
+            raise PermissionDenied
+        found: PromptTemplate = template
+        return found
+
     def _page(self, template_id: int) -> HttpResponse:
         return HttpResponseRedirect(
             reverse("admin:knowledge_prompttemplate_change", args=[template_id])
         )
+
+
+def _version_of(versions: Sequence[PromptVersion], number: str | None) -> PromptVersion | None:
+    return next((v for v in versions if str(v.number) == number), None)
 
 
 def _samples(template: PromptTemplate) -> dict[str, str]:

@@ -57,3 +57,11 @@ def desk_prompt_role(role: str) -> str:
 def desk_detail(key: str) -> str:
     """What a detail of the provenance is, in words."""
     return str(DETAILS.get(key, key.replace("_", " ")))
+
+
+@register.filter
+def desk_points(fraction: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    points = 100 * fraction
+    sign = "+" if points > 0.05 else "−" if points < -0.05 else "±"
+    return _("%(number)s points") % {"number": sign + number_format(abs(points), 1)}

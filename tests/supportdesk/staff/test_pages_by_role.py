@@ -8,7 +8,7 @@ from django.urls import URLResolver, reverse
 from django.utils import timezone
 
 from conversations.models import Gap
-from knowledge.models import KnowledgeImport, LabelSet
+from knowledge.models import KnowledgeImport, LabelSet, QuestionSet, SetQuestion, Trial
 from supportdesk.staff.roles import ROLE_PERMISSIONS, StaffRole
 from tests.supportdesk.staff.desk_factory import (
     answer_make,
@@ -44,6 +44,23 @@ RECORD_PAGES = {
     "auth_user_password_change": ("auth.user", "get", {StaffRole.ADMIN}),
     "knowledge_prompttemplate_preview": ("knowledge.prompttemplate", "post", READERS),
     "knowledge_prompttemplate_rollback": ("knowledge.prompttemplate", "post", {StaffRole.ADMIN}),
+    "knowledge_prompttemplate_differences": ("knowledge.prompttemplate", "get", READERS),
+    "knowledge_prompttemplate_withdraw": ("knowledge.prompttemplate", "post", {StaffRole.ADMIN}),
+    "knowledge_prompttemplate_playground": ("knowledge.prompttemplate", "get", {StaffRole.ADMIN}),
+    "knowledge_prompttemplate_playground_run": (
+        "knowledge.prompttemplate",
+        "post",
+        {StaffRole.ADMIN},
+    ),
+    "knowledge_questionset_fill": ("knowledge.questionset", "get", {StaffRole.ADMIN}),
+    "knowledge_questionset_csv": ("knowledge.questionset", "get", READERS),
+    # These only lead on, to pages that are tried as well.
+    "knowledge_questionset_questions_open": ("knowledge.questionset", "get", ALL),
+    "knowledge_questionset_fill_open": ("knowledge.questionset", "get", ALL),
+    "knowledge_questionset_trial_open": ("knowledge.questionset", "get", ALL),
+    "knowledge_questionset_csv_open": ("knowledge.questionset", "get", ALL),
+    "knowledge_trial_step": ("knowledge.trial", "post", {StaffRole.ADMIN}),
+    "knowledge_trial_state": ("knowledge.trial", "get", READERS),
     "knowledge_knowledgeimport_step": ("knowledge.knowledgeimport", "post", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_progress": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_errors": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
@@ -56,7 +73,11 @@ RECORD_PAGES = {
     "conversations_gap_step": ("conversations.gap", "post", {StaffRole.ADMIN}),
     "conversations_gap_state": ("conversations.gap", "get", READERS),
 }
-STEPS = {"knowledge_knowledgeimport_step": "discard", "conversations_gap_step": "reopen"}
+STEPS = {
+    "knowledge_knowledgeimport_step": "discard",
+    "knowledge_trial_step": "cancel",
+    "conversations_gap_step": "reopen",
+}
 # Django's own pages, whose permissions follow the models', and those that need none.
 MODEL_PAGES = ("changelist", "add", "change", "delete", "history")
 DJANGO_PAGES = {"login", "logout", "jsi18n", "autocomplete", "view_on_site", "app_list", None}
@@ -76,7 +97,11 @@ def _record(label):
     good = LabelSet.objects.create(key="mood", name="Mood", language="en").labels.create(
         name="good"
     )
+    questions = QuestionSet.objects.create(site=site, name="Old questions")
     return {
+        "knowledge.questionset": questions,
+        "knowledge.setquestion": SetQuestion.objects.create(question_set=questions, text="Why?"),
+        "knowledge.trial": Trial.objects.create(question_set=questions, model="engine:x"),
         "knowledge.site": site,
         "knowledge.entry": site.entries.first(),
         "knowledge.prompttemplate": prompt_make(),
