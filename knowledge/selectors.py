@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from threading import Lock
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, Min, Q
+from django.db.models import F, Min, Q, QuerySet
 
 from inference.chat import ChatMessage, GenerationParameters
 from inference.errors import PromptError
@@ -131,6 +131,11 @@ def validity_change_next(*, site_id: int, after: datetime) -> datetime | None:
         for name in ("valid_from", "valid_until")
     )
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def entries_due(entries: QuerySet[Entry], *, on: date) -> QuerySet[Entry]:
+    """Those that their owner should look at again by this day."""
+    return entries.filter(review_by__isnull=False, review_by__lte=on)
 
 
 def rule_value(rule: Rule) -> matching.Rule:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext, override
 from django_tasks import task
+from django_tasks.base import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
 from inference.client import OpenAIEmbeddingClient
 from knowledge.models import KnowledgeImport
 from knowledge.services.imports.applying import import_apply, import_undo
 from knowledge.services.imports.planning import import_plan_show, import_read
 from knowledge.services.imports.similarity import import_similar_find
+from knowledge.services.reminders import reminders_send
+
+REMINDERS_HOUR: Final = 8
+"""When owners are reminded, by the desk's own time."""
 
 
 @task()
@@ -45,6 +54,26 @@ def import_undoing(batch_id: int, language: str) -> None:
     if batch is not None:
         with override(language):
             import_undo(batch=batch)
+
+
+@task()
+def reminders_daily() -> None:
+    """Remind the owners of entries; tomorrow's run is asked for first, whatever becomes of this."""
+    reminders_schedule()
+    reminders_send(on=timezone.localdate())
+
+
+def reminders_schedule() -> None:
+    """Have the next morning's reminders waiting for the worker, once."""
+    now = timezone.now()
+    waiting = DBTaskResult.objects.filter(
+        task_path=reminders_daily.module_path, status=TaskResultStatus.READY, run_after__gt=now
+    )
+    if not waiting.exists():
+        local = timezone.localtime(now)
+        morning = local.replace(hour=REMINDERS_HOUR, minute=0, second=0, microsecond=0)
+        morning += timedelta(days=1 if morning <= local else 0)
+        reminders_daily.using(run_after=morning).enqueue()
 
 
 def _similar_find(batch: KnowledgeImport) -> int | None:

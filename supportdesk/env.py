@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -134,6 +136,44 @@ def secrets_named(prefix: str) -> dict[str, str]:
             if value := text(bare):
                 found[bare.removeprefix(prefix).lower()] = value
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in; without a host there is none."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    use_tls: bool = False
+    use_ssl: bool = False
+
+
+def email(name: str) -> MailServer:
+    """The mail server that ``name`` (or the file that ``NAME_FILE`` names) gives, as
+    ``smtp://user:password@host:port``; ``smtp+tls`` begins TLS, ``smtps`` has it from the start.
+    """
+    value = text(name).strip()
+    if not value:
+        return MailServer()
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not the address of a mail server.") from error
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    if parts.scheme not in ports or not parts.hostname:
+        known = ", ".join(f"{scheme}://" for scheme in ports)
+        raise ImproperlyConfigured(f"{name} must begin with one of {known} and name a host.")
+    return MailServer(
+        host=parts.hostname,
+        port=port or ports[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        use_tls=parts.scheme == "smtp+tls",
+        use_ssl=parts.scheme == "smtps",
+    )
 
 
 def words(name: str, default: str = "") -> list[str]:

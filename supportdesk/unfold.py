@@ -134,6 +134,18 @@ UNFOLD: Final[dict[str, Any]] = {
                         "knowledge.view_entry",
                     ),
                     _item(
+                        _("Proposed changes"),
+                        "rate_review",
+                        "knowledge_entryproposal_changelist",
+                        "knowledge.view_entryproposal",
+                    ),
+                    _item(
+                        _("Audiences"),
+                        "groups",
+                        "knowledge_audience_changelist",
+                        "knowledge.view_audience",
+                    ),
+                    _item(
                         _("Gaps"),
                         "contact_support",
                         "conversations_gap_changelist",

@@ -1,14 +1,18 @@
 """The staff's pages for what a site knows and how it speaks; every write goes to a service."""
 
+from knowledge.admin.audiences import AudienceAdmin
 from knowledge.admin.entries import EntryAdmin
 from knowledge.admin.imports import KnowledgeImportAdmin
 from knowledge.admin.labels import LabelExampleAdmin, LabelSetAdmin
 from knowledge.admin.prompts import PromptTemplateAdmin
+from knowledge.admin.proposals import EntryProposalAdmin
 from knowledge.admin.rules import RuleAdmin
 from knowledge.admin.sites import SiteAdmin
 
 __all__ = [
+    "AudienceAdmin",
     "EntryAdmin",
+    "EntryProposalAdmin",
     "KnowledgeImportAdmin",
     "LabelExampleAdmin",
     "LabelSetAdmin",

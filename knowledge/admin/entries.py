@@ -6,86 +6,73 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.forms import CharField, ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
 
+from knowledge.admin.entry_actions import EntryActions
+from knowledge.admin.entry_filters import DueFilter, ValidityFilter
+from knowledge.admin.entry_forms import EntryForm
+from knowledge.admin.entry_history import EntryHistoryPages
 from knowledge.markup import markdown_html
-from knowledge.models import Entry, Phrasing
-from knowledge.services.entries import (
-    entry_create,
-    entry_delete,
-    entry_publish,
-    entry_unpublish,
-    entry_update,
+from knowledge.models import Entry, Site
+from knowledge.services.entries import entry_create, entry_delete, entry_update
+from knowledge.services.proposals import (
+    PROPOSE,
+    change_is_live,
+    change_is_possible,
+    proposal_create,
 )
 
 ANSWER_LENGTH = 8000
-
-
-class EntryForm(ModelForm):
-    """An entry with its other phrasings, one a line: easier to paste than a table of fields."""
-
-    phrasings = CharField(
-        label=_("Other phrasings"),
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text=_(
-            "Other ways customers ask this, one a line. They make the entry easier to find."
-        ),
-    )
-
-    class Meta:
-        model = Entry
-        fields = ("site", "language", "status", "question", "answer", "keywords")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "phrasings" in self.fields and self.instance.pk:
-            self.fields["phrasings"].initial = "\n".join(
-                self.instance.phrasings.order_by("pk").values_list("text", flat=True)
-            )
-
-    def clean_phrasings(self) -> list[str]:
-        """Lines without blanks and repetitions, in their order."""
-        lines = (line.strip() for line in self.cleaned_data["phrasings"].splitlines())
-        texts = list(dict.fromkeys(line for line in lines if line))
-        most = Phrasing._meta.get_field("text").max_length or 500
-        for text in texts:
-            if len(text) > most:
-                self.add_error(
-                    "phrasings",
-                    _("A phrasing may have at most %(most)d characters.") % {"most": most},
-                )
-                break
-        return texts
+# What a proposal holds; who owns an entry needs no review.
+_CONTENT = (
+    "question", "answer", "keywords", "language", "status", "phrasings", "audience",
+    "valid_from", "valid_until",
+)  # fmt: skip
+_CARE = ("owner", "review_by")
 
 
 @admin.register(Entry)
-class EntryAdmin(ModelAdmin):
-    """Saving goes through the services, which re-index: the next question sees the change."""
+class EntryAdmin(EntryActions, EntryHistoryPages, ModelAdmin):
+    """Saving goes through the services, which re-index: the next question sees the change.
+
+    On a site whose changes are reviewed, what people without the permission to publish save
+    becomes a proposal.
+    """
 
     form = EntryForm
-    list_display = ("question", "status_label", "language", "site", "phrasing_count", "updated_at")
-    list_filter = ("status", "language", "site", "is_demo")
+    list_display = (
+        "question", "status_label", "language", "site", "phrasing_count", "owner", "updated_at",
+    )  # fmt: skip
+    list_filter = (
+        "status", DueFilter, ValidityFilter, "language", "site", "audience",
+        ("owner", admin.RelatedOnlyFieldListFilter), "is_demo",
+    )  # fmt: skip
     list_filter_sheet = True
-    list_select_related = ("site",)
+    list_select_related = ("site", "owner")
     list_per_page = 50
     search_fields = ("question", "answer", "keywords", "phrasings__text")
     search_help_text = _("Words of the question, the answer or the keywords")
-    actions = ("publish", "unpublish")
+    actions = (
+        "publish", "unpublish", "owner_set", "validity_set", "audience_set", "export",
+    )  # fmt: skip
     change_form_show_cancel_button = True
     change_form_outer_after_template = "admin/knowledge/entry/preview_panel.html"
     warn_unsaved_form = True
     fieldsets = (
         (None, {"fields": ("question", "phrasings", "answer", "keywords")}),
-        (_("Where and when"), {"fields": ("site", "language", "status")}),
+        (
+            _("Where and when"),
+            {"fields": ("site", "language", "status", "audience", "valid_from", "valid_until")},
+        ),
+        (_("Care"), {"fields": _CARE}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
@@ -94,9 +81,15 @@ class EntryAdmin(ModelAdmin):
     @display(
         description=_("status"),
         ordering="status",
-        label={Entry.Status.PUBLISHED.value: "success", Entry.Status.DRAFT.value: "warning"},
+        label={"published": "success", "draft": "warning", "later": "info", "over": "danger"},
     )
     def status_label(self, entry: Entry) -> tuple[str, str]:
+        now = timezone.now()
+        if entry.status == Entry.Status.PUBLISHED:
+            if entry.valid_until is not None and entry.valid_until <= now:
+                return "over", gettext("Expired")
+            if entry.valid_from is not None and entry.valid_from > now:
+                return "later", gettext("Not valid yet")
         return entry.status, entry.get_status_display()
 
     @display(description=_("phrasings"), ordering="phrasings_number")
@@ -108,23 +101,54 @@ class EntryAdmin(ModelAdmin):
         """Who may only read gets the phrasings as text: the form's field needs the form."""
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
-        (title, options), where = self.fieldsets
+        (title, options), *others = self.fieldsets
         fields = tuple(
             "phrasing_lines" if name == "phrasings" else name for name in options["fields"]
         )
-        return (title, {**options, "fields": fields}), where
+        return (title, {**options, "fields": fields}), *others
 
     @display(description=_("Other phrasings"))
     def phrasing_lines(self, entry: Entry) -> str:
         return "\n".join(phrasing.text for phrasing in entry.phrasings.all()) or "–"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Entry | None = None) -> Any:
-        return ("phrasing_lines",)
+        if request.user.has_perm("knowledge.change_entry"):
+            return ("phrasing_lines",)
+        return ("phrasing_lines", *_CARE)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) or (
+            request.user.has_perm(PROPOSE) and Site.objects.filter(review_is_required=True).exists()
+        )
+
+    def has_change_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
+        """Also for those whose change would wait for an approval."""
+        if super().has_change_permission(request, obj):
+            return True
+        return obj is not None and change_is_possible(user=request.user, site=obj.site)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("knowledge.export_entry"))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Sites where the person may change something; people who can log in as owners."""
+        if db_field.name == "site" and not request.user.has_perm("knowledge.change_entry"):
+            kwargs["queryset"] = Site.objects.filter(review_is_required=True)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "owner" and field is not None:
+            field.queryset = field.queryset.filter(is_staff=True, is_active=True)
+        if db_field.name in ("owner", "audience") and field is not None:
+            # Both are kept on pages of their own.
+            for name in ("can_add_related", "can_change_related", "can_delete_related"):
+                setattr(field.widget, name, False)
+            field.widget.can_view_related = False
+        return field
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview_view)
         return [
             path("preview/", preview, name="knowledge_entry_preview"),
+            *self.history_urls(),
             *super().get_urls(),
         ]
 
@@ -139,44 +163,61 @@ class EntryAdmin(ModelAdmin):
         self, request: HttpRequest, obj: Entry, form: ModelForm[Entry], change: bool
     ) -> None:
         data = form.cleaned_data
-        values = {
-            "question": data["question"],
-            "answer": data["answer"],
-            "keywords": data["keywords"],
-            "language": data["language"],
-            "status": data["status"],
-            "phrasings": data["phrasings"],
-        }
-        if change:
+        values = {name: data[name] for name in _CONTENT}
+        stored = Entry.objects.select_related("site").get(pk=obj.pk) if change else None
+        sites = [data["site"], *([stored.site] if stored is not None else [])]
+        if not all(change_is_live(user=request.user, site=site) for site in sites):
+            obj.proposal = proposal_create(  # type: ignore[attr-defined]
+                site=data["site"], values=values, entry=stored, by=request.user
+            )
+            return
+        values |= {name: data[name] for name in _CARE}
+        if stored is not None:
             entry_update(entry=obj, site=data["site"], by=request.user, **values)
         else:
             obj.pk = entry_create(site=data["site"], by=request.user, **values).pk
 
+    def log_addition(self, request: HttpRequest, obj: Entry, message: Any) -> Any:
+        return None if _is_proposed(obj) else super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Entry, message: Any) -> Any:
+        return None if _is_proposed(obj) else super().log_change(request, obj, message)
+
+    def response_add(
+        self, request: HttpRequest, obj: Entry, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        if _is_proposed(obj):
+            return self._proposed(request, obj)
+        response: HttpResponse = super().response_add(request, obj, post_url_continue)
+        return response
+
+    def response_change(self, request: HttpRequest, obj: Entry) -> HttpResponse:
+        if _is_proposed(obj):
+            return self._proposed(request, obj)
+        response: HttpResponse = super().response_change(request, obj)
+        return response
+
+    def _proposed(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if obj.proposal is None:
+            messages.info(request, gettext("Nothing changed."))
+            return HttpResponseRedirect(reverse("admin:knowledge_entry_changelist"))
+        messages.success(
+            request,
+            gettext("Your change waits for an approval. Customers see the text as it was."),
+        )
+        return HttpResponseRedirect(
+            reverse("admin:knowledge_entryproposal_change", args=[obj.proposal.pk])
+        )
+
     def delete_model(self, request: HttpRequest, obj: Entry) -> None:
-        entry_delete(entry=obj)
+        entry_delete(entry=obj, by=request.user)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        for entry in queryset:
-            entry_delete(entry=entry)
+    def has_delete_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
+        """To delete is to publish a silence: where changes are reviewed, it needs that too."""
+        if not super().has_delete_permission(request, obj):
+            return False
+        return obj is None or change_is_live(user=request.user, site=obj.site)
 
-    @admin.action(description=_("Publish the selected entries"), permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        count = 0
-        for entry in queryset.exclude(status=Entry.Status.PUBLISHED):
-            entry_publish(entry=entry, by=request.user)
-            count += 1
-        text = ngettext(
-            "%(count)d entry was published.", "%(count)d entries were published.", count
-        )
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
-    @admin.action(description=_("Take the selected entries back to draft"), permissions=["change"])
-    def unpublish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        count = 0
-        for entry in queryset.exclude(status=Entry.Status.DRAFT):
-            entry_unpublish(entry=entry, by=request.user)
-            count += 1
-        text = ngettext(
-            "%(count)d entry is a draft again.", "%(count)d entries are drafts again.", count
-        )
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+def _is_proposed(obj: Entry) -> bool:
+    return hasattr(obj, "proposal")

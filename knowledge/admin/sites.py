@@ -35,6 +35,7 @@ class SiteForm(ModelForm):
             "welcome_en",
             "identity_secret",
             "identity_secret_previous",
+            "review_is_required",
             "is_active",
         )
 
@@ -64,7 +65,19 @@ class SiteAdmin(ModelAdmin):
     change_form_show_cancel_button = True
     warn_unsaved_form = True
     fieldsets = (
-        (None, {"fields": ("name", "allowed_origins", "language", "region", "is_active")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "allowed_origins",
+                    "language",
+                    "region",
+                    "review_is_required",
+                    "is_active",
+                )
+            },
+        ),
         (_("Welcome text"), {"fields": ("welcome_zh", "welcome_en")}),
         (
             _("Customers who are logged in"),

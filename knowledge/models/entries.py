@@ -136,6 +136,7 @@ class Entry(models.Model):
         permissions = [
             ("publish_entry", _("Can change what customers see where changes are reviewed")),
             ("propose_entry", _("Can propose changes where changes are reviewed")),
+            ("export_entry", _("Can export the knowledge")),
         ]
         indexes = [
             # the reminder of each day, and the overview's count

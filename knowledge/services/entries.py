@@ -92,7 +92,7 @@ def entry_create(
         updated_by_id=person_id(by),
         is_demo=is_demo,
     )
-    _check(entry)
+    entry_check(entry)
     entry.save()
     _phrasings_set(entry, _phrasings_clean(phrasings))
     revision_record(entry=entry, content=content_of(entry), cause=cause, by=by, note=note)
@@ -144,7 +144,7 @@ def entry_update(
     given |= {name: value for name, value in nullable.items() if value is not UNCHANGED}
     for name, value in given.items():
         setattr(row, name, value)
-    _check(row)
+    entry_check(row)
     wanted = before.phrasings if phrasings is None else _phrasings_clean(phrasings)
     after = replace(content_of(row), phrasings=wanted)
     changed = row.site_id != site_before or not contents_equal(after, before)
@@ -228,7 +228,14 @@ def entry_delete(
     Entry.objects.filter(pk=row.pk).delete()
 
 
-def _check(entry: Entry) -> None:
+def entry_check(entry: Entry) -> None:
+    """Refuse what can be no entry, before it is stored; its texts as they will be stored.
+
+    Raises:
+        ValidationError
+    """
+    for name in ("question", "answer", "keywords"):
+        setattr(entry, name, _clean(getattr(entry, name)))
     entry.full_clean(exclude=["updated_by", "site", "document", "audience", "owner"])
     if entry.audience is not None and entry.audience.site_id != entry.site_id:
         raise ValidationError({"audience": _("This audience belongs to another site.")})

@@ -14,7 +14,8 @@ from knowledge.models import Site
 FIELDS = frozenset(
     [
         "name", "key", "allowed_origins", "language", "region", "identity_secret",
-        "identity_secret_previous", "welcome_zh", "welcome_en", "is_active",
+        "identity_secret_previous", "welcome_zh", "welcome_en", "review_is_required",
+        "is_active",
     ]
 )  # fmt: skip
 

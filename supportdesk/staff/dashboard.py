@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -14,7 +15,8 @@ from conversations.enums import Mode, Role
 from conversations.models import Conversation, Message, Visitor
 from conversations.reports.periods import period_recent
 from conversations.reports.selectors import ratings_lowest, satisfaction
-from knowledge.models import Entry, Site
+from knowledge.models import Entry, EntryProposal, Site
+from knowledge.selectors import entries_due
 
 FIGURE_DAYS = 7
 
@@ -79,6 +81,29 @@ def steps_first() -> list[Step]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What of the knowledge waits for somebody: a count and where to look at it."""
+
+    title: str | Promise
+    count: int
+    link: str
+
+
+def knowledge_care(user: Any) -> list[Care]:
+    """What waits for this person in the knowledge; nothing that is zero."""
+    entries = reverse("admin:knowledge_entry_changelist")
+    due = entries_due(Entry.objects.all(), on=timezone.localdate())
+    waiting = [Care(_("Entries to look at again"), due.count(), f"{entries}?due=all")]
+    mine = due.filter(owner_id=user.pk).count()
+    waiting.insert(0, Care(_("Your entries to look at again"), mine, f"{entries}?due=mine"))
+    if user.has_perm("knowledge.view_entryproposal"):
+        proposals = reverse("admin:knowledge_entryproposal_changelist")
+        count = EntryProposal.objects.filter(state=EntryProposal.State.PROPOSED).count()
+        waiting.append(Care(_("Proposed changes"), count, f"{proposals}?state__exact=proposed"))
+    return [care for care in waiting if care.count]
+
+
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the person's role may see to the context of the first page."""
     user = request.user
@@ -87,6 +112,8 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
         context["steps"] = steps
         context["steps_done"] = sum(step.is_done for step in steps)
         context["has_demo"] = Site.objects.filter(is_demo=True).exists()
+    if user.has_perm("knowledge.view_entry"):
+        context["care"] = knowledge_care(user)
     if user.has_perm("conversations.view_rating"):
         period = period_recent(FIGURE_DAYS)
         context["figures"] = satisfaction(period)

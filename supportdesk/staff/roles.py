@@ -43,8 +43,10 @@ _CONVERSATIONS = {
 ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
     StaffRole.ADMIN: {
         "knowledge.site": _ALL,
-        "knowledge.entry": _ALL,
+        "knowledge.entry": (*_ALL, "publish", "propose", "export"),
         "knowledge.phrasing": _ALL,
+        "knowledge.entryproposal": ("view",),
+        "knowledge.audience": _ALL,
         "knowledge.knowledgeimport": ("add", "view"),
         "knowledge.prompttemplate": _ALL,
         "knowledge.promptversion": _ALL,
@@ -61,7 +63,9 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "auth.user": ("add", "change", "view"),
     },
     StaffRole.MANAGER: {
-        "knowledge.entry": ("view",),
+        "knowledge.entry": ("view", "propose"),
+        "knowledge.entryproposal": ("view",),
+        "knowledge.audience": ("view",),
         "knowledge.prompttemplate": ("view",),
         "knowledge.promptversion": ("view",),
         "knowledge.questionset": ("view",),
@@ -76,7 +80,8 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "conversations.gap": ("view",),
     },
     StaffRole.OPERATOR: {
-        "knowledge.entry": ("view",),
+        "knowledge.entry": ("view", "propose"),
+        "knowledge.entryproposal": ("view",),
         **_CONVERSATIONS,
     },
 }

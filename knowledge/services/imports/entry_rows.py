@@ -69,9 +69,7 @@ def values_of_row(
         "status": _STATUSES[given_status],
         "phrasings": list(dict.fromkeys(_texts("phrasings", by_field, lines=True))),
     }
-    values |= {
-        name: _text(name, by_field) for name in OPTIONAL if mapping.get(name, "") in row
-    }
+    values |= {name: _text(name, by_field) for name in OPTIONAL if mapping.get(name, "") in row}
     _check(values, site)
     return {**values, **_moments_told_alike(values)}
 

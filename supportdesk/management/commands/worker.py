@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand
 from django_tasks_db.management.commands.db_worker import Worker
 
+from knowledge.tasks import reminders_schedule
 from supportdesk.background import tasks_requeue, worker_id_make
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Command(BaseCommand):
     def handle(self, *, interval: float, once: bool, **options: object) -> None:
         if count := tasks_requeue():
             logger.warning("%d tasks of a worker that died are run again.", count)
+        reminders_schedule()
         worker = Worker(
             queue_names=["*"],
             interval=interval,

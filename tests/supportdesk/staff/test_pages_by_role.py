@@ -8,7 +8,14 @@ from django.urls import URLResolver, reverse
 from django.utils import timezone
 
 from conversations.models import Gap
-from knowledge.models import KnowledgeImport, LabelSet, QuestionSet, SetQuestion, Trial
+from knowledge.models import (
+    EntryProposal,
+    KnowledgeImport,
+    LabelSet,
+    QuestionSet,
+    SetQuestion,
+    Trial,
+)
 from supportdesk.staff.roles import ROLE_PERMISSIONS, StaffRole
 from tests.supportdesk.staff.desk_factory import (
     answer_make,
@@ -70,12 +77,15 @@ RECORD_PAGES = {
     "knowledge_labelset_examples_open": ("knowledge.labelset", "get", ALL),
     "knowledge_labelset_learn": ("knowledge.labelset", "post", {StaffRole.ADMIN}),
     "knowledge_labelset_import": ("knowledge.labelset", "post", {StaffRole.ADMIN}),
+    "knowledge_entry_revert": ("knowledge.entry", "post", {StaffRole.ADMIN}),
+    "knowledge_entryproposal_step": ("knowledge.entryproposal", "post", {StaffRole.ADMIN}),
     "conversations_gap_step": ("conversations.gap", "post", {StaffRole.ADMIN}),
     "conversations_gap_state": ("conversations.gap", "get", READERS),
 }
 STEPS = {
     "knowledge_knowledgeimport_step": "discard",
     "knowledge_trial_step": "cancel",
+    "knowledge_entryproposal_step": "approve",
     "conversations_gap_step": "reopen",
 }
 # Django's own pages, whose permissions follow the models', and those that need none.
@@ -104,6 +114,15 @@ def _record(label):
         "knowledge.trial": Trial.objects.create(question_set=questions, model="engine:x"),
         "knowledge.site": site,
         "knowledge.entry": site.entries.first(),
+        "knowledge.audience": site.audiences.create(name="Trade"),
+        "knowledge.entryproposal": EntryProposal.objects.create(
+            site=site,
+            state=EntryProposal.State.PROPOSED,
+            question="Do you repair?",
+            answer="Yes.",
+            language="en",
+            status="draft",
+        ),
         "knowledge.prompttemplate": prompt_make(),
         "knowledge.rule": rule_make(),
         "knowledge.knowledgeimport": KnowledgeImport.objects.create(site=site, file_name="a.csv"),
