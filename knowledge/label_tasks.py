@@ -55,7 +55,11 @@ def label_set_learning(set_id: int) -> None:
     with transaction.atomic():
         LabelFit.objects.update_or_create(
             label_set_id=set_id,
-            defaults={"revision": classifier.revision, "data": classifier_dump(classifier)},
+            defaults={
+                "revision": classifier.revision,
+                "asks_model": classifier.wants_model,
+                "data": classifier_dump(classifier),
+            },
         )
         LabelSet.objects.filter(pk=set_id, learning=Learning.RUNNING).update(
             learning=Learning.DONE, progress=""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.labels.combination import Gain
+from inference.labels.confidence import EXAMPLES_LEAST, probabilities_bounded
 from inference.labels.ridge import Floats, softmax
 from inference.labels.values import Labelling, LabelSet, NearExample, labelling_make
 from inference.labels.views import (
@@ -121,10 +122,14 @@ class LabelClassifier:
         without them the other views decide.
         """
         logits, views = self.logits(text, vector, logprobs)
-        probabilities = dict(zip(self.names, softmax(logits), strict=True))
+        best = int(np.argmax(logits))
+        examples = int((self.examples == best).sum())
+        bounded = probabilities_bounded(softmax(logits), examples)
+        probabilities = dict(zip(self.names, bounded, strict=True))
         row = [float(probabilities.get(name, 0.0)) for name in label_set.names]
-        near = self._near(label_set, text, vector, int(np.argmax(logits)))
-        return labelling_make(label_set, row, views, near)
+        near = self._near(label_set, text, vector, best)
+        is_weak = examples < EXAMPLES_LEAST
+        return labelling_make(label_set, row, views, near, is_weak=is_weak)
 
     def _near(
         self, label_set: LabelSet, text: str, vector: Vectors | None, label: int

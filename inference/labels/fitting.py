@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -13,6 +14,7 @@ import numpy as np
 from inference.errors import LabelsError, gettext_noop
 from inference.labels.classifier import Fit, LabelClassifier, LabelReport, Score, views_key
 from inference.labels.combination import Gain, gain_of, weights_fit
+from inference.labels.confidence import EXAMPLES_LEAST
 from inference.labels.ridge import (
     Floats,
     Ints,
@@ -43,8 +45,6 @@ EXAMPLES_MOST: Final = 6000
 ASKED_LEAST: Final = 400
 ASKED_A_LABEL: Final = 12
 """The chat model is asked of so many examples, or so many a label, if that is more."""
-EXAMPLES_LEAST: Final = 2
-"""Examples of each of at least two labels, so that each can be judged by another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,7 @@ def examples_check(examples: Sequence[LabelExample]) -> None:
     Raises:
         LabelsError: there are too few or too many.
     """
-    counts: dict[str, int] = {}
-    for example in examples:
-        counts[example.label] = counts.get(example.label, 0) + 1
-    if sum(count >= EXAMPLES_LEAST for count in counts.values()) < 2:
+    if not is_learnable(Counter(example.label for example in examples).values()):
         raise LabelsError(
             gettext_noop("Learning needs %(least)d examples of each of two labels."),
             least=EXAMPLES_LEAST,
@@ -95,6 +92,11 @@ def examples_check(examples: Sequence[LabelExample]) -> None:
             count=len(examples),
             most=EXAMPLES_MOST,
         )
+
+
+def is_learnable(counts: Iterable[int]) -> bool:
+    """Whether labels with so many examples each are enough to learn from."""
+    return sum(count >= EXAMPLES_LEAST for count in counts) >= 2
 
 
 def classifier_fit(label_set: LabelSet, rows: FitRows, *, revision: str = "") -> LabelClassifier:

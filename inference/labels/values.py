@@ -88,6 +88,7 @@ class Labelling:
     Attributes:
         probabilities: one for each label, adding up to 1, likeliest first.
         threshold: what the likeliest label needed.
+        is_weak: the likeliest label has too few examples to be told for sure.
         views: which views took part ("words", "meaning", "model").
         near: the examples that spoke most for the likeliest label.
     """
@@ -97,6 +98,7 @@ class Labelling:
     threshold: float
     views: tuple[str, ...]
     near: tuple[NearExample, ...] = ()
+    is_weak: bool = False
 
     @property
     def best(self) -> str:
@@ -110,7 +112,8 @@ class Labelling:
     @property
     def label(self) -> str | None:
         """The likeliest label, or ``None``: unsure."""
-        return self.best if self.probability >= self.threshold else None
+        sure = self.probability >= self.threshold and not self.is_weak
+        return self.best if sure else None
 
 
 def labelling_make(
@@ -118,6 +121,8 @@ def labelling_make(
     probabilities: Sequence[float],
     views: Sequence[str],
     near: Sequence[NearExample] = (),
+    *,
+    is_weak: bool = False,
 ) -> Labelling:
     """A labelling from one probability for each label, in the set's order."""
     rows = sorted(
@@ -125,4 +130,4 @@ def labelling_make(
         key=lambda row: -row[1],
     )
     threshold = label_set.label(rows[0][0]).threshold
-    return Labelling(label_set.name, tuple(rows), threshold, tuple(views), tuple(near))
+    return Labelling(label_set.name, tuple(rows), threshold, tuple(views), tuple(near), is_weak)

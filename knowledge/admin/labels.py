@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from inference.errors import InferenceError, PromptError
 from inference.labels.classifier import Fit, LabelClassifier
+from inference.labels.confidence import EXAMPLES_LEAST, probability_most
 from inference.labels.values import Labelling
 from knowledge.admin.refusals import refusal_words
 from knowledge.label_sets import SiteLabelSet, label_set_read
@@ -211,6 +213,8 @@ class LabelSetAdmin(ModelAdmin):
             "measures": measure_rows(known.classifier),
             "reports": report_rows(fit),
             "example_count": len(known.value.examples),
+            "examples_least": EXAMPLES_LEAST,
+            "weak_labels": weak_labels(known),
             "busy": label_set.learning in (LabelSet.Learning.WAITING, LabelSet.Learning.RUNNING),
             "may_change": self.has_change_permission(request, label_set),
         }
@@ -224,7 +228,9 @@ class LabelSetAdmin(ModelAdmin):
                 messages.success(request, _("It is being learnt; this takes up to some minutes."))
             else:
                 messages.info(
-                    request, _("It is waiting already, or has no examples of two labels.")
+                    request,
+                    _("It is waiting already, or has not %(least)d examples of two labels.")
+                    % {"least": EXAMPLES_LEAST},
                 )
         return self._try_page(set_id)
 
@@ -328,6 +334,12 @@ def labelling_words(labelling: Labelling) -> str:
     """Who said so, and why it is unsure."""
     views = ", ".join(str(VIEW_NAMES[view]) for view in labelling.views)
     told = _("By %(views)s.") % {"views": views}
+    if labelling.is_weak:
+        weak = _("Unsure: “%(label)s” has fewer than %(least)d examples.") % {
+            "label": labelling.best,
+            "least": EXAMPLES_LEAST,
+        }
+        return f"{weak} {told}"
     if labelling.label is None:
         unsure = _(
             "Unsure: “%(label)s” is the likeliest with %(percent)d %%, and needs %(least)d %%."
@@ -366,6 +378,17 @@ def views_words(key: str) -> str:
         if asked
         else words
     )
+
+
+def weak_labels(known: SiteLabelSet) -> list[tuple[str, int, int]]:
+    """Labels with so few examples that they are never told for sure: name, how many, and the
+    highest probability in per cent that they may get."""
+    counts = Counter(example.label for example in known.value.examples)
+    return [
+        (name, counts[name], round(100 * probability_most(counts[name])))
+        for name in known.value.names
+        if counts[name] < EXAMPLES_LEAST
+    ]
 
 
 def report_rows(fit: Fit | None) -> list[tuple[str, int, int, int, int]]:

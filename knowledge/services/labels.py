@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from inference.labels.fitting import EXAMPLES_MOST, revision_of
+from inference.labels.fitting import EXAMPLES_MOST, is_learnable, revision_of
 from inference.labels.labelling import label_prompt
 from knowledge.label_sets import label_set_read, label_set_value
 from knowledge.label_tasks import label_model_name, label_set_learning
@@ -62,10 +63,11 @@ def label_set_save(*, label_set: LabelSet) -> LabelSet:
 def label_set_learn(*, label_set: LabelSet) -> bool:
     """Have a set learnt in the background, once, however often it changes until then.
 
-    Returns whether there was anything to start; a set without examples of two labels has nothing.
+    Returns whether there was anything to start; a set with too few examples has nothing, and what
+    it had learnt from more goes.
     """
-    counts = LabelExample.objects.filter(label_set=label_set).values_list("label", flat=True)
-    if len(set(counts)) < 2:
+    labels = LabelExample.objects.filter(label_set=label_set).values_list("label", flat=True)
+    if not is_learnable(Counter(labels).values()):
         LabelFit.objects.filter(label_set=label_set).delete()
         LabelSet.objects.filter(pk=label_set.pk).update(learning=LabelSet.Learning.NEVER)
         return False

@@ -57,9 +57,9 @@ async def test_learnt_labels_are_scored_on_other_rows(tools) -> None:
 
 async def test_each_bot_learns_from_its_own_rows_and_the_mean_is_told(tools) -> None:
     learnt = rows("cup", "hat", "box", "pen", bot="one") + [
-        {**row, "label": "always", "bot": "two"} for row in rows("cup")[:3]
+        {**row, "label": "always", "bot": "two"} for row in rows("cup", "hat")[:4]
     ]
-    learnt += [{**row, "label": "never", "bot": "two"} for row in rows("hat")[3:]]
+    learnt += [{**row, "label": "never", "bot": "two"} for row in rows("cup", "hat")[8:]]
     scored = [*rows("ring", bot="one"), {"text": "zzz", "label": "neither", "bot": "two"}]
     score = await labels_score("intent", "x", scored, learnt, tools)
     assert score.metrics["accuracy_one"] == 1.0
