@@ -254,6 +254,8 @@ class SupportConsumer(AsyncConsumer):  # type: ignore[misc] # channels has no ty
         frame: dict[str, object] = {"type": "error", "code": error.code, "fatal": fatal}
         if error.client_message_id is not None:
             frame["client_message_id"] = str(error.client_message_id)
+        if error.action_id is not None:
+            frame["action"] = str(error.action_id)
         if error.retry_ms is not None:
             frame["retry_ms"] = error.retry_ms
         await self._send_frame(frame)

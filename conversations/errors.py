@@ -6,13 +6,15 @@ from uuid import UUID
 
 
 class ConversationError(Exception):
-    """Base of every refusal that a client is told about. ``retry_ms`` says when to come back."""
+    """Base of every refusal that a client is told about. ``retry_ms`` says when to come back,
+    ``action_id`` which change was refused."""
 
     code = "bad_frame"
 
     def __init__(self, *, client_message_id: UUID | None = None, retry_ms: int | None = None):
         super().__init__(self.code)
         self.client_message_id = client_message_id
+        self.action_id: UUID | None = None
         self.retry_ms = retry_ms
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -67,23 +69,9 @@ async def frame_take(frame: Frame, *, session: Session, desk: Desk) -> dict[str,
             await WRITES.run(human_request, conversation_id=session.conversation_id)
             desk.switchboard.wake(session.conversation_id)
         case Confirm():
-            action = await WRITES.run(
-                action_confirm,
-                conversation_id=session.conversation_id,
-                visitor_id=session.visitor_id,
-                action_id=frame.action_id,
-                digest=frame.digest,
-            )
-            desk.actions.wake()
-            return _action_frame(action)
+            return await _confirmed(frame, session=session, desk=desk)
         case Decline():
-            action = await WRITES.run(
-                action_cancel,
-                conversation_id=session.conversation_id,
-                visitor_id=session.visitor_id,
-                action_id=frame.action_id,
-            )
-            return _action_frame(action)
+            return await _declined(frame, session=session)
         case Rate():
             await WRITES.run(
                 answer_rate,
@@ -131,6 +119,40 @@ async def message_take(frame: Send, *, session: Session, desk: Desk) -> dict[str
         "seq": receipt.seq,
         "duplicate": receipt.duplicate,
     }
+
+
+async def _confirmed(frame: Confirm, *, session: Session, desk: Desk) -> dict[str, object]:
+    with _refusals_named(frame.action_id):
+        action = await WRITES.run(
+            action_confirm,
+            conversation_id=session.conversation_id,
+            visitor_id=session.visitor_id,
+            action_id=frame.action_id,
+            digest=frame.digest,
+        )
+    desk.actions.wake()
+    return _action_frame(action)
+
+
+async def _declined(frame: Decline, *, session: Session) -> dict[str, object]:
+    with _refusals_named(frame.action_id):
+        action = await WRITES.run(
+            action_cancel,
+            conversation_id=session.conversation_id,
+            visitor_id=session.visitor_id,
+            action_id=frame.action_id,
+        )
+    return _action_frame(action)
+
+
+@contextmanager
+def _refusals_named(action_id: UUID) -> Iterator[None]:
+    """Have every refusal in the body say which change it is about."""
+    try:
+        yield
+    except ConversationError as error:
+        error.action_id = action_id
+        raise
 
 
 def _action_frame(action: ToolAction) -> dict[str, object]:

@@ -24,7 +24,7 @@ from conversations.errors import ConversationClosed, IdempotencyConflict, NotFou
 from conversations.failpoints import failpoint
 from conversations.ladder import wording
 from conversations.ladder.values import ActionProposal
-from conversations.models import Conversation, Message, ToolAction, Visitor
+from conversations.models import Conversation, Message, Provenance, ToolAction, Visitor
 from conversations.services.items import conversation_lock, item_append
 from conversations.wakes import wake_after_commit
 from knowledge.tools.values import Actor, CallOutcome, digest_of
@@ -206,7 +206,7 @@ def action_finish(
             return None
         found.state = state
         failpoint("action_unfinished")
-        return _told(found, conversation, text)
+        return _told(found, conversation, text, call)
 
 
 def _action_of(conversation: Conversation, visitor_id: UUID, action_id: UUID) -> ToolAction:
@@ -230,7 +230,12 @@ def _decided(action: ToolAction, state: State) -> ToolAction:
     return action
 
 
-def _told(action: ToolAction, conversation: Conversation, text: str) -> Message:
+def _told(
+    action: ToolAction,
+    conversation: Conversation,
+    text: str,
+    call: Mapping[str, object] | None = None,
+) -> Message:
     by_bot = conversation.mode == Mode.BOT
     item = item_append(
         conversation=conversation,
@@ -238,6 +243,13 @@ def _told(action: ToolAction, conversation: Conversation, text: str) -> Message:
         text=text,
         tier=Tier.TOOL,
         language=action.language,
+    )
+    Provenance.objects.create(
+        message=item,
+        details={
+            "tool": {"key": action.tool_key, "by": "confirmation"},
+            **({"tool_calls": [dict(call)]} if call else {}),
+        },
     )
     ToolAction.objects.filter(pk=action.pk).update(settled_in=item)
     wake_after_commit(conversation_id=conversation.pk)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from conversations.enums import Outcome, Role, TurnState
-from conversations.models import Conversation, Message, Provenance, Turn
+from conversations.enums import Mode, Outcome, Role, TurnState
+from conversations.models import Conversation, Message, Provenance, ToolAction, Turn
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ def violations(acks: Iterable[Acknowledged] = (), *, settled: bool = True) -> li
         found += _outcomes(conversation, messages, settled=settled)
     found += _acknowledged(acks)
     found += _provenance()
+    found += _changes(settled=settled)
     return found
 
 
@@ -88,9 +89,27 @@ def _acknowledged(acks: Iterable[Acknowledged]) -> list[str]:
     return found
 
 
+def _changes(*, settled: bool) -> list[str]:
+    """A confirmed change is told once it has its end, and nothing else is."""
+    told = {"done", "refused", "failed", "uncertain", "cancelled"}
+    open_ = {"confirmed", "running"}
+    found = []
+    for action in ToolAction.objects.all():
+        if settled and action.state in open_:
+            found.append(f"change {action.pk} is still {action.state}")
+        is_closed = action.conversation.mode == Mode.CLOSED
+        if (action.state in told) != (action.settled_in_id is not None) and not is_closed:
+            found.append(f"change {action.pk} is {action.state} and told: {action.settled_in_id}")
+        if action.state == "done" and action.decided_at is None:
+            found.append(f"change {action.pk} was made and never confirmed")
+    return found
+
+
 def _provenance() -> list[str]:
     without = Message.objects.filter(role=Role.ASSISTANT, provenance__isnull=True)
-    strangers = Provenance.objects.exclude(message__reply_to__isnull=False)
+    strangers = Provenance.objects.filter(
+        message__reply_to__isnull=True, message__settled_action__isnull=True
+    )
     return [
         *(f"answer {each.pk} has no provenance" for each in without),
         *(f"provenance {each.pk} belongs to no outcome" for each in strangers),

@@ -1,4 +1,4 @@
-import type { Item, Mode, ServerFrame, TurnState } from "./protocol";
+import type { Action, ActionState, Item, Mode, ServerFrame, TurnState } from "./protocol";
 
 /** Text of an answer that is still being written. */
 export interface Draft {
@@ -15,6 +15,15 @@ export interface TurnStatus {
   state: TurnState;
   position: number | null;
   /** When the answer is expected to begin, in milliseconds since the epoch. */
+  dueAt: number | null;
+  /** The desk's own words for it. */
+  label: string | null;
+}
+
+/** A change that was offered, as it is now. */
+export interface ActionNow {
+  state: ActionState;
+  /** Until when it may be confirmed, in milliseconds since the epoch. */
   dueAt: number | null;
 }
 
@@ -42,6 +51,7 @@ export class Conversation {
   private readonly drafts = new Map<string, Draft>();
   private readonly statuses = new Map<string, TurnStatus>();
   private readonly open = new Map<string, OpenTurn>();
+  private readonly actions = new Map<string, ActionNow>();
   private readonly answered = new Set<string>();
   private contiguous = 0;
   /** Items up to this number are history: the mode that the desk told is newer than they are. */
@@ -87,6 +97,22 @@ export class Conversation {
     return this.statuses.get(replyTo);
   }
 
+  /** A change as it is now; one that nobody confirmed in time has expired. */
+  actionOf(id: string): ActionNow | undefined {
+    const known = this.actions.get(id);
+    if (known?.state === "pending" && known.dueAt !== null && known.dueAt <= this.now()) {
+      return { ...known, state: "expired" };
+    }
+    return known;
+  }
+
+  /** What the desk says of a change; an end that it has is never undone. */
+  actionSettle(id: string, state: ActionState): void {
+    const known = this.actions.get(id);
+    if (known && !OPEN_STATES.has(known.state)) return;
+    this.actions.set(id, { state, dueAt: known?.dueAt ?? null });
+  }
+
   /** Begins anew when the desk speaks of another conversation. */
   enter(id: string, mode: Mode, headSeq: number): void {
     if (this.id !== null && this.id !== id) this.clear();
@@ -98,7 +124,7 @@ export class Conversation {
   }
 
   clear(): void {
-    for (const map of [this.items, this.drafts, this.statuses, this.open]) map.clear();
+    for (const map of [this.items, this.drafts, this.statuses, this.open, this.actions]) map.clear();
     this.answered.clear();
     this.contiguous = 0;
     this.headSeq = 0;
@@ -122,6 +148,8 @@ export class Conversation {
       clientMessageId,
       at,
       mode: null,
+      action: null,
+      settles: null,
     });
   }
 
@@ -154,6 +182,9 @@ export class Conversation {
       case "reset":
         this.reset(frame.replyTo, frame.fence);
         break;
+      case "action":
+        this.actionSettle(frame.action, frame.state);
+        break;
       case "gap":
         this.headSeq = Math.max(this.headSeq, frame.headSeq);
         break;
@@ -174,8 +205,21 @@ export class Conversation {
     while (this.items.has(this.contiguous + 1)) this.contiguous++;
     if (item.role === "customer") this.expect(item);
     if (item.replyTo !== null) this.finish(item.replyTo);
+    if (item.action !== null) this.offer(item.action);
+    if (item.settles !== null) this.actionSettle(item.settles.id, item.settles.state);
     if (item.seq > this.toldSeq) this.mode = modeAfter(item, this.mode);
     if (this.mode !== "bot") this.settle();
+  }
+
+  /** Notes a change to confirm; an earlier one that waits is replaced by it. */
+  private offer(action: Action): void {
+    if (action.state === "pending") {
+      for (const [id, known] of this.actions) {
+        if (known.state === "pending") this.actions.set(id, { ...known, state: "replaced" });
+      }
+    }
+    const dueAt = action.expiresInMs === null ? null : this.now() + action.expiresInMs;
+    if (!this.actions.has(action.id)) this.actions.set(action.id, { state: action.state, dueAt });
   }
 
   /** Notes that a customer's message waits for its outcome, unless that is known already. */
@@ -204,7 +248,12 @@ export class Conversation {
 
   private status(
     replyTo: string | null,
-    status: { state: TurnState; position: number | null; etaMs: number | null },
+    status: {
+      state: TurnState;
+      position: number | null;
+      etaMs: number | null;
+      label: string | null;
+    },
   ): void {
     if (replyTo === null || this.answered.has(replyTo)) return;
     this.touch(replyTo);
@@ -212,6 +261,7 @@ export class Conversation {
       state: status.state,
       position: status.position,
       dueAt: status.etaMs === null ? null : this.now() + status.etaMs,
+      label: status.label,
     });
   }
 
@@ -239,6 +289,9 @@ export class Conversation {
     return draft;
   }
 }
+
+/** Of a change that has not come to its end. */
+const OPEN_STATES: ReadonlySet<ActionState> = new Set(["pending", "confirmed", "running"]);
 
 /** Who answers after an item that arrived live. */
 function modeAfter(item: Item, mode: Mode): Mode {

@@ -5,7 +5,7 @@ import type { Environment, Timer } from "./environment";
 import { Feedback } from "./feedback";
 import { MESSAGES, type Reason, shopName } from "./i18n";
 import { Outbox } from "./outbox";
-import type { ServerFrame } from "./protocol";
+import type { Action, Decision, ServerFrame } from "./protocol";
 import { type Identity, Session, type SessionInfo } from "./session";
 import type { Store } from "./storage";
 import { textIsBlank, textLength, textNormalise } from "./text";
@@ -46,6 +46,8 @@ export class Desk {
   private scheduled = false;
   private typedAt = 0;
   private seenSent = 0;
+  /** What the customer decided and the desk has not answered yet. */
+  private readonly deciding = new Map<string, Decision>();
 
   constructor(
     private readonly environment: Environment,
@@ -148,6 +150,22 @@ export class Desk {
     this.changed();
   }
 
+  /** The customer confirms or declines a change; sent again until the desk answers. */
+  decide(action: Action, confirmed: boolean): void {
+    const decision: Decision = confirmed
+      ? { type: "confirm", action: action.id, digest: action.digest }
+      : { type: "decline", action: action.id };
+    this.deciding.set(action.id, decision);
+    if (this.connectionState !== "online") this.connection.start();
+    this.connection.send(decision);
+    this.changed();
+  }
+
+  /** Whether a decision is on its way to the desk. */
+  decidingOf(id: string): Decision | undefined {
+    return this.deciding.get(id);
+  }
+
   requestPerson(): void {
     if (this.conversation.mode !== "bot") return;
     this.personAsked = true;
@@ -213,6 +231,7 @@ export class Desk {
   private forget(): void {
     for (const message of [...this.outbox.all()]) this.outbox.remove(message.id);
     this.conversation.clear();
+    this.deciding.clear();
     this.land();
   }
 
@@ -220,6 +239,7 @@ export class Desk {
     if (state === "online") {
       if (this.personAsked) this.connection.send({ type: "request_human" });
       for (const frame of this.feedback.unconfirmed()) this.connection.send(frame);
+      for (const decision of this.deciding.values()) this.connection.send(decision);
       this.pump();
     } else {
       this.land();
@@ -237,7 +257,11 @@ export class Desk {
   }
 
   private received(frame: ServerFrame): void {
+    if (frame.type === "action") this.deciding.delete(frame.action);
     if (frame.type === "ack") this.acknowledged(frame.clientMessageId, frame.seq);
+    else if (frame.type === "error" && frame.action !== null) {
+      this.undecided(frame.action, frame.code, frame.retryMs);
+    }
     else if (frame.type === "error") this.refused(frame);
     else if (frame.type === "rated") this.feedback.confirm(frame.replySeq);
     else this.conversation.apply(frame);
@@ -261,6 +285,20 @@ export class Desk {
     }
     if (this.inFlight?.id === id) this.land();
     this.pump();
+  }
+
+  /** A decision that the desk did not take: tried again when it may, else given up. */
+  private undecided(id: string, code: string, retryMs: number | null): void {
+    const decision = this.deciding.get(id);
+    if (decision === undefined) return;
+    if (!PASSING.has(code)) {
+      this.deciding.delete(id);
+      this.conversation.actionSettle(id, "expired");
+      return;
+    }
+    this.environment.after(retryMs ?? BUSY_MS, () => {
+      if (this.deciding.get(id) === decision) this.connection.send(decision);
+    });
   }
 
   private refused(frame: { code: string; clientMessageId: string | null; retryMs: number | null }): void {

@@ -1,3 +1,5 @@
+import type { ActionState } from "./protocol";
+
 export type Language = "zh" | "en";
 
 /** Every word that the widget itself says; both languages must have all of them. */
@@ -56,6 +58,11 @@ export interface Messages {
   thanks: string;
   whatWrong: string;
   choose: string;
+  actionTitle: string;
+  actionConfirm: string;
+  actionCancel: string;
+  actionDue(minutes: number): string;
+  actionStates: Readonly<Record<Exclude<ActionState, "pending">, string>>;
   reasons: Readonly<Record<Reason, string>>;
   commentLabel: string;
   submit: string;
@@ -142,6 +149,21 @@ const zh: Messages = {
   thanks: "感谢您的反馈",
   whatWrong: "哪里不满意？",
   choose: "请选择",
+  actionTitle: "请您确认",
+  actionConfirm: "确认修改",
+  actionCancel: "取消",
+  actionDue: (minutes) => `请在 ${minutes} 分钟内确认；确认之前不会有任何改动`,
+  actionStates: {
+    confirmed: "已收到，正在处理…",
+    running: "正在处理…",
+    done: "已完成",
+    refused: "未能修改",
+    failed: "未能完成，没有任何改动",
+    uncertain: "暂时无法确定是否已修改",
+    cancelled: "已取消，没有任何改动",
+    replaced: "已由后面的请求代替，没有任何改动",
+    expired: "已过期，没有任何改动。需要的话请再说一次",
+  },
   reasons: {
     wrong: "内容有误",
     irrelevant: "答非所问",
@@ -239,6 +261,24 @@ const en: Messages = {
   thanks: "Thank you for telling us",
   whatWrong: "What was wrong with it?",
   choose: "Choose one",
+  actionTitle: "Please confirm",
+  actionConfirm: "Confirm change",
+  actionCancel: "Cancel",
+  actionDue: (minutes) =>
+    minutes === 1
+      ? "Please confirm within 1 minute; nothing is changed before"
+      : `Please confirm within ${minutes} minutes; nothing is changed before`,
+  actionStates: {
+    confirmed: "Received; working on it…",
+    running: "Working on it…",
+    done: "Done",
+    refused: "Could not be changed",
+    failed: "Did not work; nothing was changed",
+    uncertain: "Not certain whether it was changed",
+    cancelled: "Cancelled; nothing was changed",
+    replaced: "Replaced by a later request; nothing was changed",
+    expired: "Expired; nothing was changed. Ask again if you still need it",
+  },
   reasons: {
     wrong: "It is wrong",
     irrelevant: "Not what I asked",

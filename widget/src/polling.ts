@@ -1,5 +1,6 @@
 import type { Environment } from "./environment";
 import {
+  actionStateOr,
   fields,
   itemRead,
   Malformed,
@@ -156,20 +157,26 @@ export class PollingTransport implements Transport {
         this.end(CLOSE.token);
         return;
       }
-      if (response.status === 404) this.unable(frame);
+      if (response.status === 404 && frame.type === "request_human") this.unable();
       else this.answer(frame, id, response.ok, fields((await response.json()) as unknown));
     } catch {
       // No answer, or one that is none: the message stays in the outbox for the next connection.
-      if (frame.type === "send") this.end(CLOSE.gone);
+      if ("action" in frame || frame.type === "send") this.end(CLOSE.gone);
     } finally {
       timer.cancel();
     }
   }
 
   /** The desk takes this kind of frame over a socket only. */
-  private unable(frame: ClientFrame): void {
-    if (this.finish === null || frame.type !== "request_human") return;
-    const error = { code: "not_found", clientMessageId: null, retryMs: null, fatal: false };
+  private unable(): void {
+    if (this.finish === null) return;
+    const error = {
+      code: "not_found",
+      action: null,
+      clientMessageId: null,
+      retryMs: null,
+      fatal: false,
+    };
     this.receive({ type: "error", ...error });
   }
 
@@ -184,6 +191,7 @@ export class PollingTransport implements Transport {
       this.receive({
         type: "error",
         code: textOr(raw["code"]) ?? "unavailable",
+        action: "action" in frame ? frame.action : null,
         clientMessageId: id,
         retryMs: numberOr(raw["retry_ms"]),
         fatal: false,
@@ -195,6 +203,9 @@ export class PollingTransport implements Transport {
         seq: numberOr(raw["seq"]) ?? 0,
         duplicate: raw["duplicate"] === true,
       });
+    } else if ("action" in frame) {
+      const state = actionStateOr(raw["state"]);
+      if (state !== null) this.receive({ type: "action", action: frame.action, state });
     } else if (frame.type === "rate") {
       this.receive({ type: "rated", replySeq: frame.reply_seq });
     }

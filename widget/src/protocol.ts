@@ -13,6 +13,29 @@ export interface Citation {
   text: string;
 }
 
+/** What became of a change that the customer was asked to confirm. */
+export type ActionState =
+  | "pending"
+  | "confirmed"
+  | "running"
+  | "done"
+  | "refused"
+  | "failed"
+  | "uncertain"
+  | "cancelled"
+  | "replaced"
+  | "expired";
+
+/** A change that an item asks the customer to confirm. */
+export interface Action {
+  id: string;
+  /** Of all that is shown; the confirmation names it. */
+  digest: string;
+  state: ActionState;
+  rows: readonly (readonly [string, string])[];
+  expiresInMs: number | null;
+}
+
 export interface Item {
   seq: number;
   role: Role;
@@ -28,6 +51,9 @@ export interface Item {
   /** Milliseconds since the epoch, when the desk tells it. */
   at: number | null;
   mode: Mode | null;
+  action: Action | null;
+  /** The change whose end this item tells. */
+  settles: { id: string; state: ActionState } | null;
 }
 
 export interface Limits {
@@ -51,15 +77,20 @@ export type ServerFrame =
       state: TurnState;
       position: number | null;
       etaMs: number | null;
+      /** The desk's own words for it. */
+      label: string | null;
     }
   | { type: "delta"; replyTo: string; fence: number; n: number; text: string }
   | { type: "reset"; replyTo: string; fence: number }
   | { type: "item"; item: Item }
   | { type: "mode"; mode: Mode }
   | { type: "rated"; replySeq: number }
+  | { type: "action"; action: string; state: ActionState }
   | {
       type: "error";
       code: string;
+      /** The change that could not be confirmed or declined. */
+      action: string | null;
       clientMessageId: string | null;
       retryMs: number | null;
       fatal: boolean;
@@ -77,11 +108,17 @@ export interface Rate {
   comment?: string;
 }
 
+/** The customer wants a change made, or not. */
+export type Decision =
+  | { type: "confirm"; action: string; digest: string }
+  | { type: "decline"; action: string };
+
 export type ClientFrame =
   | { type: "hello"; token: string; last_seq: number }
   | { type: "send"; client_message_id: string; text: string }
   | { type: "cancel"; client_message_id: string }
   | { type: "request_human" }
+  | Decision
   | Rate
   | { type: "typing" }
   | { type: "seen"; seq: number }
@@ -118,6 +155,8 @@ export function itemRead(value: unknown): Item {
     clientMessageId: textOr(raw["client_message_id"]),
     at: timeOr(raw["created_at"]),
     mode: oneOfOr(raw["mode"], MODES),
+    action: raw["action"] === undefined ? null : actionRead(raw["action"]),
+    settles: raw["settles"] === undefined ? null : settlesRead(raw["settles"]),
   };
 }
 
@@ -128,6 +167,18 @@ const MODES = ["bot", "queued", "human", "closed"] as const;
 const ROLES = ["assistant", "operator", "customer", "system"] as const;
 const OUTCOMES = ["answer", "handoff", "cancelled", "merged"] as const;
 const STATES = ["queued", "thinking", "tool", "writing"] as const;
+const ACTION_STATES = [
+  "pending",
+  "confirmed",
+  "running",
+  "done",
+  "refused",
+  "failed",
+  "uncertain",
+  "cancelled",
+  "replaced",
+  "expired",
+] as const;
 
 function frameRead(value: unknown): ServerFrame | null {
   const raw = fields(value);
@@ -158,6 +209,7 @@ function frameRead(value: unknown): ServerFrame | null {
         state: oneOf(raw["state"], STATES),
         position: numberOr(raw["position"]),
         etaMs: numberOr(raw["eta_ms"]),
+        label: textOr(raw["label"]),
       };
     case "delta":
       return {
@@ -175,10 +227,17 @@ function frameRead(value: unknown): ServerFrame | null {
       return { type: "mode", mode: oneOf(raw["mode"], MODES) };
     case "rated":
       return { type: "rated", replySeq: whole(raw["reply_seq"]) };
+    case "action":
+      return {
+        type: "action",
+        action: text_(raw["action"]),
+        state: oneOf(raw["state"], ACTION_STATES),
+      };
     case "error":
       return {
         type: "error",
         code: text_(raw["code"]),
+        action: textOr(raw["action"]),
         clientMessageId: textOr(raw["client_message_id"]),
         retryMs: numberOr(raw["retry_ms"]),
         fatal: raw["fatal"] === true,
@@ -192,6 +251,31 @@ function frameRead(value: unknown): ServerFrame | null {
     default:
       return null;
   }
+}
+
+function actionRead(value: unknown): Action {
+  const raw = fields(value);
+  const rows = Array.isArray(raw["rows"]) ? raw["rows"] : [];
+  return {
+    id: text_(raw["id"]),
+    digest: text_(raw["digest"]),
+    state: oneOf(raw["state"], ACTION_STATES),
+    rows: rows.map((row: unknown) => {
+      if (!Array.isArray(row)) throw new Malformed();
+      return [text_(row[0]), text_(row[1])] as const;
+    }),
+    expiresInMs: numberOr(raw["expires_in_ms"]),
+  };
+}
+
+function settlesRead(value: unknown): { id: string; state: ActionState } {
+  const raw = fields(value);
+  return { id: text_(raw["id"]), state: oneOf(raw["state"], ACTION_STATES) };
+}
+
+/** The state in a JSON value; null for what is none. */
+export function actionStateOr(value: unknown): ActionState | null {
+  return oneOfOr(value, ACTION_STATES);
 }
 
 function citationRead(value: unknown): Citation {

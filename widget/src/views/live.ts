@@ -69,7 +69,7 @@ export class LiveView {
         return this.messages.queued(status.position, left !== null && left > 0 ? left : null);
       }
       case "tool":
-        return this.messages.tool;
+        return status.label ?? this.messages.tool;
       case "writing":
         return this.messages.writing;
       default:

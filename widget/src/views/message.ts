@@ -2,6 +2,8 @@ import type { Thumb } from "../feedback";
 import type { Language, Messages } from "../i18n";
 import { markdownParse, plainParse } from "../markdown";
 import type { Item } from "../protocol";
+import type { ActionNow } from "../conversation";
+import { ActionCard, actionSpoken, type Deciding } from "./action";
 import { Choices, textWithoutChoices } from "./choices";
 import { element, shown } from "./dom";
 import { RichText } from "./rich";
@@ -18,12 +20,16 @@ export interface MessageContext {
   thumb: Thumb | null;
   /** Whether nothing was said after it. */
   newest: boolean;
+  /** The change that the item asks to confirm, as it is now. */
+  action: ActionNow | undefined;
+  deciding: Deciding;
 }
 
 /** What the customer does with a message; each is told to the desk. */
 export interface MessageActions {
   thumb: ThumbGiven;
   choose: (title: string) => void;
+  decide: (confirmed: boolean) => void;
 }
 
 /** A durable item of the conversation. */
@@ -33,6 +39,7 @@ export class MessageView {
   private readonly time: HTMLTimeElement | null;
   private readonly thumbs: Thumbs | null = null;
   private readonly choices: Choices | null = null;
+  private readonly card: ActionCard | null = null;
 
   constructor(
     private readonly item: Item,
@@ -72,6 +79,10 @@ export class MessageView {
       this.choices = new Choices(item.choices, messages, actions.choose);
       this.element.append(this.choices.element);
     }
+    if (item.action !== null) {
+      this.card = new ActionCard(item.action, messages, actions.decide);
+      this.element.append(this.card.element);
+    }
     if (item.outcome === "cancelled") {
       this.element.append(element("p", { class: "stopped" }, messages.stopped));
     }
@@ -91,6 +102,7 @@ export class MessageView {
     if (this.name) shown(this.name, context.named);
     this.thumbs?.update(context.thumb);
     this.choices?.update(context.newest);
+    this.card?.update(context.action, context.deciding, context.now);
     if (this.time && this.item.at !== null) {
       const words = timeWords(this.item.at, context.now, context.language);
       if (this.time.textContent !== words) {
@@ -118,7 +130,8 @@ export function itemSpoken(item: Item, messages: Messages): string {
   if (item.role === "system") return systemWords(item, messages);
   const who = item.role === "operator" ? messages.operator : messages.assistant;
   const words = item.text.replace(/\[\d{1,2}\]|[*_`#|]/g, "");
-  return `${who}: ${words || (item.outcome === "cancelled" ? messages.stopped : "")}`;
+  const said = `${who}: ${words || (item.outcome === "cancelled" ? messages.stopped : "")}`;
+  return item.action === null ? said : `${said} ${actionSpoken(item.action, messages)}`;
 }
 
 function systemWords(item: Item, messages: Messages): string {

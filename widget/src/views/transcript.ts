@@ -114,6 +114,9 @@ export class TranscriptView {
       named: before?.role !== item.role,
       thumb: this.desk.feedback.thumbOf(this.desk.conversation.id, item.seq),
       newest: last && this.desk.outbox.all().length === 0,
+      action: item.action === null ? undefined : this.desk.conversation.actionOf(item.action.id),
+      deciding:
+        item.action === null ? null : (this.desk.decidingOf(item.action.id)?.type ?? null),
     };
     const known = this.items.get(item.seq);
     if (known) {
@@ -124,6 +127,9 @@ export class TranscriptView {
       thumb: (score, why) => this.desk.thumb(item.seq, score, why),
       choose: (title) => {
         if (this.desk.send(title)) this.toEnd();
+      },
+      decide: (confirmed) => {
+        if (item.action !== null) this.desk.decide(item.action, confirmed);
       },
     });
     this.items.set(item.seq, view);
