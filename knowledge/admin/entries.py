@@ -63,6 +63,7 @@ class EntryAdmin(EntryActions, EntryHistoryPages, ModelAdmin):
     actions = (
         "publish", "unpublish", "owner_set", "validity_set", "audience_set", "export",
     )  # fmt: skip
+    actions_list = ("export_everything",)
     change_form_show_cancel_button = True
     change_form_outer_after_template = "admin/knowledge/entry/preview_panel.html"
     warn_unsaved_form = True

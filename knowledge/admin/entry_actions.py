@@ -15,9 +15,12 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.decorators import action
 
+from knowledge.admin.downloads import download
 from knowledge.admin.entry_forms import AudienceForm, OwnerForm, ValidityForm
-from knowledge.models import Entry
+from knowledge.models import Entry, Site
+from knowledge.services.archive.writing import archive_stream
 from knowledge.services.entries import entry_delete, entry_update
 from knowledge.services.proposals import change_is_live
 from knowledge.services.transfer import entries_csv
@@ -78,12 +81,27 @@ class EntryActions:
 
     @admin.action(description=_("Export the selected entries (CSV)"), permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Entry]) -> StreamingHttpResponse:
-        response = StreamingHttpResponse(
-            entries_csv(queryset), content_type="text/csv; charset=utf-8"
+        return download(
+            request,
+            entries_csv(queryset),
+            file_name=f"entries-{timezone.localdate():%Y%m%d}.csv",
+            content_type="text/csv; charset=utf-8",
         )
-        name = f"entries-{timezone.localdate():%Y%m%d}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+
+    @action(
+        description=_("Export everything"),
+        url_path="export-everything",
+        permissions=["export"],
+        icon="download",
+    )
+    def export_everything(self, request: HttpRequest) -> StreamingHttpResponse:
+        """One ZIP with all that the sites know; no secrets."""
+        return download(
+            request,
+            archive_stream(sites=list(Site.objects.order_by("pk"))),
+            file_name=f"supportdesk-{timezone.localdate():%Y%m%d}.zip",
+            content_type="application/zip",
+        )
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
         """After Django's own page has asked for a confirmation."""

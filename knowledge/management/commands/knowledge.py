@@ -1,4 +1,4 @@
-"""``manage.py knowledge import|export FILE``: entries from and into files."""
+"""``manage.py knowledge import|export FILE``: entries from and into files, or all of it as a ZIP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.models import Site
+from knowledge.services.archive.restoring import ArchiveRefused, archive_restore
+from knowledge.services.archive.writing import archive_stream
 from knowledge.services.transfer import (
     ImportRefused,
     ImportReport,
@@ -22,7 +24,8 @@ ERRORS_SHOWN = 50
 class Command(BaseCommand):
     help = (
         "Imports knowledge from a file of rows (.csv, .xlsx, .jsonl) or a document (.md, .html, .txt,"
-        " .pdf, .docx), or exports the entries into a .csv or .jsonl file."
+        " .pdf, .docx), or exports the entries into a .csv or .jsonl file. A .zip file holds all sites"
+        " with everything that they know, without secrets."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,6 +38,9 @@ class Command(BaseCommand):
             action.add_argument("--site", metavar="KEY", help="Not needed while there is one site.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["file"].suffix.lower() == ".zip":
+            self._archive(options)
+            return
         site = self._site(options["site"])
         try:
             if options["action"] == "export":
@@ -46,6 +52,31 @@ class Command(BaseCommand):
         except ImportRefused as error:
             raise CommandError(str(error)) from error
         self._report(report, site, dry_run=dry_run)
+
+    def _archive(self, options: dict[str, Any]) -> None:
+        path = options["file"]
+        if options["action"] == "export":
+            sites = [self._site(options["site"])] if options["site"] else list(Site.objects.all())
+            try:
+                with path.open("wb") as file:
+                    for piece in archive_stream(sites=sites):
+                        file.write(piece)
+            except OSError as error:
+                raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+            self.stdout.write(f"Everything of {len(sites)} sites written to {path}.")
+            return
+        if options["dry_run"] or options["site"]:
+            raise CommandError("--dry-run and --site are for files of entries.")
+        try:
+            report = archive_restore(path=path)
+        except ArchiveRefused as error:
+            raise CommandError(str(error)) from error
+        for section, name, why in report.problems:
+            self.stderr.write(f"{section}: {name}: {why}")
+        made = ", ".join(f"{count} {name}" for name, count in report.made.items() if count)
+        self.stdout.write(f"Brought in: {made or 'nothing new'}.")
+        if report.problems:
+            raise CommandError("Some of it was not brought in; see above.", returncode=1)
 
     def _report(self, report: ImportReport, site: Site, *, dry_run: bool) -> None:
         for error in report.errors[:ERRORS_SHOWN]:

@@ -40,6 +40,7 @@ PAGES = {
     "demo_remove": {StaffRole.ADMIN},
     "engine_state": ALL,
     "knowledge_rule_try": READERS,
+    "knowledge_entry_export_everything": {StaffRole.ADMIN},
     "knowledge_entry_preview": ALL,  # shows what was sent, nothing of the desk's
     "index": ALL,
     "search": ALL,

@@ -1,0 +1,1 @@
+"""Everything that a desk knows in one ZIP, and back again."""
