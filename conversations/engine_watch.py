@@ -18,6 +18,8 @@ from inference.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
+Heads = Callable[[], Awaitable[Sequence[Sequence[ChatMessage]]]]
+"""Reads the fixed heads of prompts, a list of messages each."""
 CHANGE_SECONDS = 3.0
 """How long a changed prompt may go unnoticed."""
 HEALTH_SECONDS = 30.0
@@ -32,6 +34,7 @@ class EngineWatch:
         revision: something that is another one whenever a prompt was published or withdrawn.
         heads: the fixed heads of the published prompts, a list of messages each.
         seen: is told which model the engine has.
+        others: further engines, each with the heads that it keeps.
     """
 
     def __init__(
@@ -40,9 +43,10 @@ class EngineWatch:
         chat: ChatClient,
         budget: PromptBudget,
         revision: Callable[[], Awaitable[Hashable]],
-        heads: Callable[[], Awaitable[Sequence[Sequence[ChatMessage]]]],
+        heads: Heads,
         clock: Callable[[], float],
         seen: ModelSeen | None = None,
+        others: Sequence[tuple[ChatClient, Heads]] = (),
     ) -> None:
         self._chat = chat
         self._budget = budget
@@ -50,6 +54,7 @@ class EngineWatch:
         self._heads = heads
         self._clock = clock
         self._model = seen
+        self._others = others
         self._seen: Hashable = None
         self._look_at = float("-inf")
 
@@ -73,8 +78,14 @@ class EngineWatch:
                 self._model.note_fingerprint(health.fingerprint)
             if isinstance(self._chat, PrefixKeeper):
                 await self._chat.prefixes_put(await self._heads())
+            await self._others_tell()
         except EngineError as error:
             logger.warning("The engine did not take the heads of the prompts: %s", error)
         except ConversationError:
             return  # the database is away
         self._seen, self._look_at = revision, self._clock() + HEALTH_SECONDS
+
+    async def _others_tell(self) -> None:
+        for chat, heads in self._others:
+            if isinstance(chat, PrefixKeeper) and (await chat.health()).state == "ready":
+                await chat.prefixes_put(await heads())

@@ -32,6 +32,7 @@ from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.ladder.tool import ToolStep
 from conversations.ladder.tool_choice import ModelChoice
 from conversations.lanes import READS
+from conversations.prompt_prefixes import prefixes_of_answers, prefixes_of_labels
 from conversations.selectors import sites_active
 from conversations.tools.access import SiteTools
 from inference.backends.assembly import backends_make
@@ -47,7 +48,6 @@ from knowledge.retrieval.passages import Retrieval
 from knowledge.retrieval.search import Retriever
 from knowledge.selectors import (
     PublishedPrompt,
-    prompt_heads,
     prompt_published,
     rules_enabled,
     wording_revisions,
@@ -206,8 +206,11 @@ def engines_make(
             budget=budget,
             seen=seen,
             revision=partial(READS.run, wording_revisions),
-            heads=partial(READS.run, prompt_heads, role="answer"),
+            heads=partial(READS.run, prefixes_of_answers, with_labels=label_chat is None),
             clock=time.monotonic,
+            others=(
+                [] if label_chat is None else [(label_chat, partial(READS.run, prefixes_of_labels))]
+            ),
         ),
     )
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from django.db.models import F, Q
 
+from inference.chat import ChatMessage
+from inference.errors import PromptError
 from inference.labels.classifier import LabelClassifier
+from inference.labels.labelling import label_head
 from inference.labels.storage import classifier_load
 from inference.labels.values import Label as LabelValue
 from inference.labels.values import LabelExample as LabelExampleValue
@@ -44,6 +48,31 @@ def label_sets_enabled(
     for row in rows:
         chosen.setdefault(row.key, row)
     return [label_set_read(row) for row in chosen.values()]
+
+
+def label_heads() -> list[list[ChatMessage]]:
+    """The fixed instructions of the enabled sets that the chat model is asked for, each once.
+
+    A set whose labels words and meaning tell as well without it is not asked, so it has none.
+    """
+    rows = (
+        LabelSet.objects.filter(Q(site=None) | Q(site__is_active=True), is_enabled=True)
+        .annotate(asks_model=F("fit__asks_model"))
+        .prefetch_related("labels")
+        .order_by("key", "pk")
+    )
+    heads: dict[ChatMessage, None] = {}
+    for row in rows:
+        value = label_set_value(row, labels=row.labels.all(), examples=())
+        by_words = all(label.words for label in value.labels)
+        asked = row.asks_model if row.asks_model is not None else by_words
+        if not asked or not value.labels:
+            continue
+        with suppress(PromptError):  # told where the set is edited
+            head = label_head(value)
+            if head is not None:
+                heads[head] = None
+    return [[head] for head in heads]
 
 
 def label_set_read(label_set: LabelSet) -> SiteLabelSet:

@@ -28,6 +28,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _ENTRY_COLUMNS: Final = (
     "site_id, question, answer, keywords, language, status, audience_id, valid_from, valid_until"
 )
+_LABEL_SET_COLUMNS: Final = "site_id, key, language, system, user, is_enabled"
 _ROWS: Final = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 
 
@@ -93,6 +94,14 @@ def _triggers() -> Iterator[tuple[str, str, str, list[str]]]:
         template = "(SELECT site_id FROM knowledge_prompttemplate WHERE id = {}.template_id)"
         body = [_raise_wording(template.format(row)) for row in rows]
         yield "knowledge_promptversion", event, "", body
+
+        # Not the columns that tell how far the learning of a set is.
+        yield (
+            "knowledge_labelset", event, _LABEL_SET_COLUMNS,
+            [_raise_wording(f"{row}.site_id") for row in rows],
+        )  # fmt: skip
+        owner = "(SELECT site_id FROM knowledge_labelset WHERE id = {}.label_set_id)"
+        yield "knowledge_label", event, "", [_raise_wording(owner.format(row)) for row in rows]
 
 
 def _raise_knowledge(sites: str) -> str:

@@ -16,7 +16,7 @@ from inference.labels.probes import CANDIDATES_MOST, PROBES
 from inference.labels.values import Labelling, LabelSet
 from inference.labels.views import Vectors
 from inference.labels.zero_shot import CONTENT_FREE, description_label, zero_shot_label
-from inference.prompts.rendering import text_render
+from inference.prompts.rendering import template_names, text_render
 
 TEXT_MOST: Final = 400
 """Characters of a text that the model reads: its beginning and its end."""
@@ -234,12 +234,28 @@ def label_prompt(label_set: LabelSet, text: str) -> list[ChatMessage]:
     Raises:
         PromptError: the set's templates do not render.
     """
-    names = "、" if any("\u4e00" <= c <= "\u9fff" for c in label_set.system) else ", "
-    words = names.join(label.words[0] for label in label_set.labels if label.words)
-    variables = {"text": text_clip(text), "labels": words}
+    variables = {"text": text_clip(text), "labels": _labels_named(label_set)}
     system = text_render(label_set.system, variables).strip()
     messages = [ChatMessage("system", system)] if system else []
     return [*messages, ChatMessage("user", text_render(label_set.user, variables))]
+
+
+def label_head(label_set: LabelSet) -> ChatMessage | None:
+    """The instructions of a set's prompt if they are the same for every text, else ``None``.
+
+    Raises:
+        PromptError: they do not render.
+    """
+    if template_names(label_set.system) - {"labels"}:
+        return None
+    system = text_render(label_set.system, {"labels": _labels_named(label_set)}).strip()
+    return ChatMessage("system", system) if system else None
+
+
+def _labels_named(label_set: LabelSet) -> str:
+    """The first words of the labels, for the prompt."""
+    separator = "、" if any("\u4e00" <= c <= "\u9fff" for c in label_set.system) else ", "
+    return separator.join(label.words[0] for label in label_set.labels if label.words)
 
 
 def text_clip(text: str) -> str:

@@ -171,6 +171,15 @@ def _compiled(template: str) -> Template:
     )
 
 
+def template_names(template: str) -> frozenset[str]:
+    """The variables that a template names.
+
+    Raises:
+        PromptError: it cannot be read.
+    """
+    return frozenset(_names(template))
+
+
 def _names_check(template: str, known: tuple[str, ...]) -> None:
     unknown = _names(template) - set(known)
     if unknown:
