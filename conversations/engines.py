@@ -19,6 +19,7 @@ from conversations.errors import Unavailable
 from conversations.labels import SiteLabels
 from conversations.ladder.again import AlikeQuestion, AnswerMemory, SameQuestion
 from conversations.ladder.budget import PromptBudget
+from conversations.ladder.clarify import Clarify
 from conversations.ladder.climb import Ladder
 from conversations.ladder.direct import Direct
 from conversations.ladder.fallback import Apology, CannotConfirm, OtherLanguage, OwnWords
@@ -279,6 +280,7 @@ def ladder_make(
             *([SameQuestion(memory, model=seen)] if memory is not None else []),
             Lookup(knowledge, relevant_probability=policy.relevant_probability),
             Direct(direct_probability=policy.direct_probability),
+            Clarify(),
             *([AlikeQuestion(memory)] if memory is not None else []),
             generated,
         ],

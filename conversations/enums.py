@@ -58,6 +58,7 @@ class Reason(models.TextChoices):
     HUMAN_REQUESTED = "human_requested", _("The customer asked for a person")
     RULE = "rule", _("A rule fired")
     TOOL_FAILED = "tool_failed", _("A tool failed")
+    AMBIGUOUS = "ambiguous", _("Several entries fit; the customer was asked which one")
 
 
 class TurnState(models.TextChoices):

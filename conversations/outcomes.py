@@ -26,6 +26,7 @@ def reply_make(climbed: Climbed) -> Reply:
         if walk.reused is None
         else walk.reused.citations,
         action=answer.action,
+        choices=answer.choices,
         keep=answer_to_keep(climbed),
         reused_id=walk.reused.cached_id if walk.reused is not None else None,
         provenance=ProvenanceRecord(

@@ -249,6 +249,7 @@ def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:
         texts=facts.texts,
         language=facts.language,
         history=facts.history,
+        offered=facts.offered,
         audiences=facts.audiences,
         actor=facts.actor,
         form=facts.form,

@@ -58,7 +58,8 @@ class TurnFacts:
 
     ``texts`` are the customer's messages that this turn answers, oldest first (earlier ones were
     merged into it). ``history`` are pairs (question, answer), oldest first, at most
-    ``HISTORY_TURNS``, without those before a silence of ``HISTORY_SECONDS``. ``audiences`` are
+    ``HISTORY_TURNS``, without those before a silence of ``HISTORY_SECONDS``, and ``offered`` what each
+    of these answers let choose from. ``audiences`` are
     those that the customer belongs to by their signed identity, which ``actor`` names. ``form`` is
     what the answer directly before asked for on behalf of a tool.
     """
@@ -72,6 +73,7 @@ class TurnFacts:
     texts: tuple[str, ...]
     language: str
     history: tuple[tuple[str, str], ...]
+    offered: tuple[tuple[str, ...], ...] = ()
     audiences: frozenset[int] = frozenset()
     region_is_signed: bool = False
     actor: Actor | None = None
@@ -174,6 +176,7 @@ _ITEM = (
     "reason",
     "text",
     "citations",
+    "choices",
     "created_at",
     "action__id",
     "action__state",
@@ -212,6 +215,7 @@ def items_after(
             "reason": row.reason or None,
             "text": row.text,
             "citations": row.citations,
+            "choices": row.choices,
             "created_at": row.created_at.isoformat(),
             **_action_frame(row),
         }
@@ -263,6 +267,11 @@ def turn_facts(*, turn_id: int) -> TurnFacts:
     said = _said_latest(turn.conversation_id) if seq > 1 else []
     merged = _merged_before(said, seq=seq)
     oldest = merged[0] if merged else None
+    answered = _answered_before(
+        said,
+        seq=oldest.seq if oldest else seq,
+        later=oldest.created_at if oldest else turn.message__created_at,
+    )
     return TurnFacts(
         conversation_id=turn.conversation_id,
         site_id=turn.conversation__site_id,
@@ -272,11 +281,8 @@ def turn_facts(*, turn_id: int) -> TurnFacts:
         region=turn.conversation__visitor__region or turn.conversation__site__region,
         texts=(*(message.text for message in merged), text),
         language=turn.message__language or turn.conversation__site__language,
-        history=_history_before(
-            said,
-            seq=oldest.seq if oldest else seq,
-            later=oldest.created_at if oldest else turn.message__created_at,
-        ),
+        history=tuple((question.text, answer.text) for question, answer in answered),
+        offered=tuple(tuple(answer.choices) for _, answer in answered),
         audiences=audiences_of(
             site_id=turn.conversation__site_id,
             is_known=bool(turn.conversation__visitor__external_id),
@@ -309,6 +315,7 @@ class _Said(NamedTuple):
     reply_to_id: int | None
     outcome: str
     created_at: datetime
+    choices: list[str]
     provenance__details__tool_form: object
 
 
@@ -356,13 +363,13 @@ def _merged_before(said: Sequence[_Said], *, seq: int) -> list[_Said]:
     return merged[::-1]
 
 
-def _history_before(
+def _answered_before(
     said: Sequence[_Said], *, seq: int, later: datetime
-) -> tuple[tuple[str, str], ...]:
+) -> list[tuple[_Said, _Said]]:
     """Answered questions before a message, without those before a long silence; oldest first."""
     silence = timedelta(seconds=settings.HISTORY_SECONDS)
     by_id = {each.id: each for each in said}
-    history: list[tuple[str, str]] = []
+    history: list[tuple[_Said, _Said]] = []
     for each in said:
         if each.seq >= seq or each.role != Role.ASSISTANT or each.outcome != Outcome.ANSWER:
             continue
@@ -373,9 +380,9 @@ def _history_before(
             or later - each.created_at > silence
         ):
             break
-        history.append((question.text, each.text))
+        history.append((question, each))
         later = question.created_at
-    return tuple(history[::-1])
+    return history[::-1]
 
 
 def _form_before(said: Sequence[_Said], *, seq: int, later: datetime) -> Mapping[str, object]:

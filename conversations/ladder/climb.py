@@ -45,7 +45,8 @@ class Ladder:
         ``deadline`` is kept by the steps that wait: retrieval and generation.
         """
         said = dialogue_of(question.history)
-        understood = standalone_question(question.text, said, question.language)
+        offered = question.offered[-1] if question.offered else ()
+        understood = standalone_question(question.text, said, question.language, offered=offered)
         walk = Walk(
             question=question,
             deadline=deadline,

@@ -75,8 +75,9 @@ class CannotConfirm:
             if passage.language == walk.language and passage.probability >= OFFER_PROBABILITY
         ][:OFFERED_MOST]
         walk.details["offered"] = [passage.id for passage in near]
-        text = wording.cannot_confirm(walk.language, [passage.question for passage in near])
-        return Answer(text, Tier.FALLBACK, walk.language, reason=walk.reason)
+        titles = tuple(passage.question for passage in near)
+        text = wording.cannot_confirm(walk.language, titles)
+        return Answer(text, Tier.FALLBACK, walk.language, reason=walk.reason, choices=titles)
 
 
 class Apology:

@@ -23,7 +23,8 @@ class Question:
     """What a turn asks.
 
     ``texts`` are the customer's messages that are answered together, oldest first; ``history`` are
-    earlier pairs (question, answer), oldest first. ``attempts`` counts the claims of the turn with
+    earlier pairs (question, answer), oldest first, ``offered`` the titles that each of these answers
+    let choose from (empty for what is not known). ``attempts`` counts the claims of the turn with
     this one. ``now`` is the shop's local time. ``use_model`` is ``False`` to try the rules alone.
     ``conversation`` is a key by which an engine may let conversations take turns. ``audiences`` are
     the customer's: entries of no other are seen. ``actor`` is the customer whom a signed identity
@@ -40,6 +41,7 @@ class Question:
     region_is_signed: bool = False
     mode: str = Mode.BOT
     history: tuple[tuple[str, str], ...] = ()
+    offered: tuple[tuple[str, ...], ...] = ()
     attempts: int = 1
     use_model: bool = True
     conversation: str = ""
@@ -146,7 +148,8 @@ class ActionProposal:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a step decided. ``cited`` are passage ids, in the order of their marks in the text;
-    ``action`` is a change that the text asks the customer to confirm."""
+    ``choices`` are titles that the text offers, by number; ``action`` is a change that the text asks
+    the customer to confirm."""
 
     text: str
     tier: Tier
@@ -154,6 +157,7 @@ class Answer:
     outcome: Outcome = Outcome.ANSWER
     reason: Reason | None = None
     cited: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     action: ActionProposal | None = None
 
 

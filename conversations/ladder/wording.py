@@ -26,6 +26,17 @@ def cannot_confirm(language: str, titles: Sequence[str] = ()) -> str:
         return "\n".join(lines)
 
 
+def which_one(language: str, titles: Sequence[str]) -> str:
+    """Several entries fit: ask which, by number."""
+    with translation.override(language):
+        lines = [
+            gettext("I want to be sure that I answer the right thing. Which of these do you mean?"),
+            *(f"{number}. {title}" for number, title in enumerate(titles, start=1)),
+            gettext("Choose one or send me its number, or ask for a person."),
+        ]
+    return "\n".join(lines)
+
+
 def own_words(language: str, title: str, text: str) -> str:
     """An entry's text with its title, so that the customer sees what it speaks of."""
     with translation.override(language):

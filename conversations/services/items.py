@@ -46,6 +46,7 @@ def item_append(
     reason: Reason | None = None,
     language: str = "",
     citations: Sequence[dict[str, str]] = (),
+    choices: Sequence[str] = (),
 ) -> Message:
     """Append an item with the next ``seq``.
 
@@ -66,4 +67,5 @@ def item_append(
         reason=reason or "",
         language=language,
         citations=list(citations),
+        choices=list(choices),
     )

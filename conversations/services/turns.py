@@ -99,6 +99,7 @@ class Reply:
     citations: Sequence[dict[str, str]] = ()
     provenance: ProvenanceRecord = ProvenanceRecord()
     action: ActionProposal | None = None
+    choices: Sequence[str] = ()
     keep: AnswerToKeep | None = None
     reused_id: int | None = None
 
@@ -357,6 +358,7 @@ def _reply_store(
         reason=reply.reason,
         language=reply.language,
         citations=reply.citations,
+        choices=reply.choices,
     )
 
 

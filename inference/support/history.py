@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.support.questions import topics_of
-from inference.support.terms import terms_of
+from inference.support.terms import TermSource, terms_of
+from inference.text.normalisation import text_normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ _CHOICE = re.compile(
     re.I,
 )
 _CHOICE_NUMBERS = {"一": 1, "二": 2, "三": 3, "first": 1, "second": 2, "third": 3}
+# What asks is a question of its own, even if its words stand in a title that was offered.
+_ASKS = re.compile(
+    r"[?？吗呢么]|怎|如何|多少|多久|几|谁|哪|什么|是否|能不能"
+    r"|\b(?:what|how|when|where|which|who|why|can|could|do|does|did|is|are|will|would|may)\b",
+    re.I,
+)
+_NAMED_MOST = 40
+_NAMED_WEIGHT = 0.3
 _OFFERED = re.compile(r"^(?P<number>[1-9])[.、)]\s*(?P<title>.+?)\s*$", re.M)
 
 
@@ -75,15 +84,21 @@ def _last(history: Sequence[tuple[str, str]], roles: tuple[str, ...]) -> str:
 
 
 def standalone_question(
-    question: str, history: Sequence[tuple[str, str]], language: str
+    question: str,
+    history: Sequence[tuple[str, str]],
+    language: str,
+    *,
+    offered: Sequence[str] = (),
 ) -> Standalone:
     """``question`` as it is, or together with the customer's last one if it leaves something out.
 
-    ``history`` holds (role, text), oldest first; ``user`` (or ``customer``) marks the customer. A
-    bare number after a list of entries stands for the entry's title.
+    ``history`` holds (role, text), oldest first; ``user`` (or ``customer``) marks the customer.
+    ``offered`` are titles that the last answer let choose from: their number, or words that stand in
+    one of them alone, stand for the title. Without them a number stands for what the last answer
+    has behind it.
     """
     text = question.strip()
-    title = _title_chosen(text, _last(history, ("assistant",)))
+    title = _title_chosen(text, _last(history, ("assistant",)), offered, language)
     if title:
         return Standalone(title, True)
     before = _last(history, ("user", "customer"))
@@ -99,14 +114,40 @@ def standalone_question(
     return Standalone(rest, False)
 
 
-def _title_chosen(text: str, answer: str) -> str:
-    chosen = _CHOICE.match(text)
-    if not chosen or not answer:
+def _title_chosen(text: str, answer: str, offered: Sequence[str], language: str) -> str:
+    """The title that ``text`` chooses: by its number, or of offered ones by words of it too."""
+    if not offered and not answer:
         return ""
-    word = chosen["digit"] or chosen["zh"] or chosen["en"].lower()
-    number = _CHOICE_NUMBERS.get(word) or int(word)
-    titles = {int(m["number"]): m["title"] for m in _OFFERED.finditer(answer)}
-    return titles.get(number, "")
+    titles = dict(enumerate(offered, start=1)) or {
+        int(m["number"]): m["title"] for m in _OFFERED.finditer(answer)
+    }
+    chosen = _CHOICE.match(text)
+    if chosen:
+        word = chosen["digit"] or chosen["zh"] or chosen["en"].lower()
+        number = _CHOICE_NUMBERS.get(word) or int(word)
+        return titles.get(number, "")
+    said = _bare(text)
+    if said and (same := [title for title in offered if said == _bare(title)]):
+        return same[0]
+    return _title_named(text, offered, language)
+
+
+def _title_named(text: str, titles: Sequence[str], language: str) -> str:
+    """The only title that has every word of ``text``; a question of its own chooses none."""
+    if _ASKS.search(text) or len(text) > _NAMED_MOST:
+        return ""
+    words = [term.key for term in terms_of(text, language) if term.weight >= _NAMED_WEIGHT]
+    if not words:
+        return ""
+    sources = [(title, TermSource(title, language)) for title in titles]
+    named = [
+        title for title, source in sources if all(source.coverage(key) >= 0.8 for key in words)
+    ]
+    return named[0] if len(named) == 1 else ""
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\W+", "", text_normalise(text))
 
 
 def _rest(text: str, language: str) -> str:
