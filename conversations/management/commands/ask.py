@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from argparse import ArgumentParser
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from conversations.runner import lease_kept, question_of
 from conversations.selectors import items_after, turn_facts
 from conversations.services.messages import message_receive
 from conversations.services.turns import ClaimedTurn, turn_claim, turn_finish
+from conversations.tools.demo_lease import demo_orders_leased
 from inference.text.language import language_of
 from knowledge.models import Site
 
@@ -44,6 +46,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument("--no-model", action="store_true", help="answer without the model")
         parser.add_argument("--conversation", type=UUID, help="go on with this conversation")
+        parser.add_argument(
+            "--customer",
+            default="",
+            metavar="ID",
+            help="ask as this customer of the shop, as if a signed identity named them",
+        )
         parser.add_argument("--site", metavar="KEY", help="the site's key (default: the first)")
         parser.add_argument(
             "--var",
@@ -75,10 +83,15 @@ async def _ask(options: dict[str, Any]) -> dict[str, Any]:
     text = customer_text_clean(str(options["text"]))
     variables = _variables(options["var"])
     conversation_id, site_id = await WRITES.run(
-        _conversation_find, options["conversation"], options["site"]
+        _conversation_find, options["conversation"], options["site"], options["customer"]
     )
     began = time.monotonic()
-    async with engines_leased(use_model=not options["no_model"]) as engines:
+    async with AsyncExitStack() as leases:
+        if options["customer"]:
+            await leases.enter_async_context(demo_orders_leased())
+        engines = await leases.enter_async_context(
+            engines_leased(use_model=not options["no_model"])
+        )
         if engines.encoder is not None and engines.knowledge is not None:
             # Before the message: its deadline is for the answer.
             await engines.knowledge.settle(site_id=site_id)
@@ -143,18 +156,26 @@ def _message_ask(conversation_id: UUID, text: str) -> tuple[int | None, ClaimedT
     return receipt.turn_id, turn_claim(turn_id=receipt.turn_id)
 
 
-def _conversation_find(conversation_id: UUID | None, key: str | None) -> tuple[UUID, int]:
-    """The conversation to go on with or a new one, and its site."""
+def _conversation_find(
+    conversation_id: UUID | None, key: str | None, customer: str
+) -> tuple[UUID, int]:
+    """The conversation to go on with or a new one, and its site.
+
+    ``customer``: whoever may run this command may ask as any customer.
+    """
     if conversation_id is not None:
         found = Conversation.objects.filter(pk=conversation_id).first()
-        if found is None:
+        if found is None or (customer and found.visitor.external_id != customer):
             raise NotFound
         return found.pk, found.site_id
     sites = Site.objects.filter(is_active=True).order_by("pk")
     site = sites.filter(key=key).first() if key else sites.first()
     if site is None:
         raise NotFound
-    visitor = Visitor.objects.create(site=site)
+    if customer:
+        visitor, _created = Visitor.objects.get_or_create(site=site, external_id=customer)
+    else:
+        visitor = Visitor.objects.create(site=site)
     return Conversation.objects.create(site=site, visitor=visitor).pk, site.pk
 
 
