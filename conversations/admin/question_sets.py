@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from conversations.trials.filling import offers_add, offers_from_conversations, offers_from_gaps
 from knowledge.models import Expectation, QuestionSet, SetQuestion
@@ -47,6 +47,10 @@ class SetQuestionForm(forms.ModelForm):
             "facts",
             "forbidden",
         )
+        widgets = {
+            "facts": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "forbidden": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -18,7 +18,7 @@ from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldBooleanSwitchWidget,
+    UnfoldBooleanWidget,
 )
 
 from conversations.admin.playground import playground_page, playground_run
@@ -75,7 +75,7 @@ class TrialForm(forms.Form):
         label=gettext_lazy("Let the model write every answer"),
         required=False,
         initial=True,
-        widget=UnfoldBooleanSwitchWidget,
+        widget=UnfoldBooleanWidget,
         help_text=gettext_lazy(
             "Also where customers would get an entry word for word, so that prompts and models"
             " show a difference."

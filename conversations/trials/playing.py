@@ -15,7 +15,6 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from conversations.enums import Reason, Tier
-from conversations.labels import KEYWORDS, LANGUAGE
 from conversations.ladder.values import Climbed, dialogue_of
 from conversations.lanes import READS
 from conversations.rehearsal import SECONDS, Rehearsal, Staging, question_for
@@ -92,10 +91,12 @@ async def _labels(rehearsal: Rehearsal, play: Play) -> list[Event]:
     """What every set of the site says of the question; a set that cannot say is left out."""
     labeller = rehearsal.labeller()
     found: list[Event] = [
-        {"set": LANGUAGE, "label": play.language, "probability": 1.0, "sure": True},
+        {"set": _("Language"), "label": play.language, "probability": 1.0, "sure": True},
     ]
     if words := keywords_of(play.text):
-        found.append({"set": KEYWORDS, "label": ", ".join(words), "probability": 1.0, "sure": True})
+        found.append(
+            {"set": _("Keywords"), "label": ", ".join(words), "probability": 1.0, "sure": True}
+        )
     sets = await READS.run(label_sets_enabled, site_id=play.site.pk, language=play.language)
     for known in sets:
         try:
