@@ -116,6 +116,9 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 # Background work lies in the database until a worker takes it (supportdesk/background.py).
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
+# Whether staff may import pages from the web, and hosts that may be private (an intranet's help).
+WEB_IMPORT = env.flag("SUPPORTDESK_WEB_IMPORT", False)
+WEB_IMPORT_PRIVATE_HOSTS = env.words("SUPPORTDESK_WEB_IMPORT_PRIVATE_HOSTS")
 # Mail, for reminders to owners of entries; none: the overview alone tells them.
 _EMAIL = env.email("EMAIL_URL")
 EMAIL_HOST = _EMAIL.host

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -40,8 +41,10 @@ from knowledge.services.imports.planning import (
     import_columns,
     import_columns_set,
     import_create,
+    import_web_create,
 )
 from knowledge.tasks import import_applying, import_planning, import_undoing
+from knowledge.web_pages.reading import address_clean
 
 ROWS_SHOWN: Final = 50
 State = KnowledgeImport.State
@@ -65,6 +68,7 @@ class ImportUploadForm(forms.ModelForm):
 
     file = forms.FileField(
         label=_("File"),
+        required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ",".join(SUFFIXES)}),
         help_text=_(
             "Questions and answers as CSV, Excel or JSON Lines; or a document as Markdown, HTML, "
@@ -75,7 +79,23 @@ class ImportUploadForm(forms.ModelForm):
 
     class Meta:
         model = KnowledgeImport
-        fields = ("site", "entry_status")
+        fields = ("site", "entry_status", "address", "whole_site")
+
+    def clean(self) -> dict[str, Any]:
+        """Either a file or an address."""
+        data = super().clean() or {}
+        if not settings.WEB_IMPORT:
+            data["address"] = ""
+        if data.get("file") and data.get("address"):
+            self.add_error("address", _("Give a file or an address, not both."))
+        elif not data.get("file") and not data.get("address") and "file" not in self.errors:
+            self.add_error("file", _("Choose a file."))
+        elif data.get("address"):
+            try:
+                data["address"] = address_clean(data["address"])
+            except DocumentRefused as error:
+                self.add_error("address", str(error))
+        return data
 
 
 class ImportColumnsForm(forms.Form):
@@ -142,7 +162,11 @@ class KnowledgeImportAdmin(ModelAdmin):
     list_select_related = ("site", "created_by")
     search_fields = ("file_name",)
     actions = None
-    fields = ("file", "site", "entry_status")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The address only where the settings let pages be imported."""
+        web = ("address", "whole_site") if settings.WEB_IMPORT else ()
+        return ("file", *web, "site", "entry_status")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[KnowledgeImport]:
         # The file itself may have 50 MB and is not wanted on any page.
@@ -188,15 +212,20 @@ class KnowledgeImportAdmin(ModelAdmin):
         self, request: HttpRequest, obj: KnowledgeImport, form: forms.ModelForm, change: bool
     ) -> None:
         data = form.cleaned_data
-        batch = import_create(
-            site=data["site"],
-            file_name=data["file"].name,
-            data=data["file"].read(),
-            entry_status=data["entry_status"],
-            by=request.user,
-        )
+        batch = self._created(request, data)
         obj.pk = batch.pk
         import_planning.enqueue(batch.pk, get_language())
+
+    @staticmethod
+    def _created(request: HttpRequest, data: dict[str, Any]) -> KnowledgeImport:
+        common = {
+            "site": data["site"], "entry_status": data["entry_status"], "by": request.user,
+        }  # fmt: skip
+        if data.get("address"):
+            whole_site = bool(data.get("whole_site"))
+            return import_web_create(address=data["address"], whole_site=whole_site, **common)
+        file = data["file"]
+        return import_create(file_name=file.name, data=file.read(), **common)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -27,6 +27,13 @@ class KnowledgeImport(models.Model):
         Site, on_delete=models.CASCADE, related_name="imports", verbose_name=_("site")
     )
     file_name = models.CharField(_("file"), max_length=200)
+    address = models.CharField(
+        _("address"),
+        max_length=200,
+        blank=True,
+        help_text=_("A page, or a sitemap whose pages are read."),
+    )
+    whole_site = models.BooleanField(_("every page that the site's sitemap lists"), default=False)
     data = models.BinaryField(
         null=True, editable=False, help_text="The file itself, until its rows are planned."
     )
@@ -100,6 +107,13 @@ class KnowledgeImportRow(models.Model):
     values = models.JSONField(default=dict, help_text="The entry as the row wants it.")
     before = models.JSONField(null=True, help_text="The entry as it was.")
     entry = models.ForeignKey(Entry, null=True, on_delete=models.SET_NULL, related_name="+")
+    document = models.ForeignKey(
+        Document,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The page that the row is a part of, where an import has several.",
+    )
     similar = models.ForeignKey(Entry, null=True, on_delete=models.SET_NULL, related_name="+")
     similarity = models.FloatField(null=True, help_text="Cosine of the two questions.")
     message = models.CharField(_("message"), max_length=500, blank=True)

@@ -140,7 +140,7 @@ def _row_apply(row: KnowledgeImportRow, by: User | None) -> None:
             if row.action == Action.CREATE:
                 row.entry = entry_create(
                     site=row.batch.site,
-                    document=row.batch.document,
+                    document=row.document or row.batch.document,
                     by=by,
                     cause=Cause.IMPORT,
                     note=row.batch.file_name,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from inference.text.language import language_of
+from knowledge.documents import blocks
 from knowledge.documents.blocks import DocumentRefused
 from knowledge.documents.chunking import Chunk, chunks_of
 from knowledge.documents.files import DOCUMENT_SUFFIXES, FILE_MOST, document_read
@@ -25,6 +27,7 @@ from knowledge.services.imports.entry_rows import (
     values_of_row,
     values_wanted,
 )
+from knowledge.web_pages.reading import WebPage, WebReader, address_clean
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -68,6 +71,35 @@ def import_create(
     )
 
 
+def import_web_create(
+    *,
+    site: Site,
+    address: str,
+    whole_site: bool = False,
+    entry_status: str = Entry.Status.PUBLISHED,
+    by: AbstractBaseUser | AnonymousUser | None = None,
+) -> KnowledgeImport:
+    """Take the address of a page or a sitemap; nothing is read yet.
+
+    Raises:
+        DocumentRefused: the setting forbids it, or it is no address of a web page.
+    """
+    if not settings.WEB_IMPORT:
+        raise DocumentRefused(
+            _("Pages from the web are not imported: SUPPORTDESK_WEB_IMPORT is off.")
+        )
+    clean = address_clean(address)
+    return KnowledgeImport.objects.create(
+        site=site,
+        file_name=clean,
+        address=clean,
+        whole_site=whole_site,
+        data=b"",
+        entry_status=entry_status,
+        created_by_id=by.pk if by is not None and by.is_authenticated else None,
+    )
+
+
 def import_plan(*, batch: KnowledgeImport) -> KnowledgeImport:
     """Read the file, write down what each row would do, and lay the plan before people."""
     import_read(batch=batch)
@@ -89,8 +121,10 @@ def import_read(*, batch: KnowledgeImport) -> KnowledgeImport:
     whose columns cannot be told asks for them and waits for :func:`import_columns_set`.
     """
     try:
+        # Read before the transaction begins: a website may take minutes.
+        pages = _pages_read(batch) if batch.address else []
         with transaction.atomic():
-            _plan(batch)
+            _plan(batch, pages)
     except DocumentRefused as error:
         batch.state, batch.problem, batch.data = KnowledgeImport.State.FAILED, str(error), None
         batch.save(update_fields=["state", "problem", "data"])
@@ -121,12 +155,38 @@ def _is_rows(batch: KnowledgeImport) -> bool:
     return PurePath(batch.file_name).suffix.lower() in ROW_SUFFIXES
 
 
-def _plan(batch: KnowledgeImport) -> None:
-    if batch.data is None or batch.state != KnowledgeImport.State.UPLOADED:
-        return  # planned by an earlier run of the same task
-    data = bytes(batch.data)
+def _is_unread(batch: KnowledgeImport) -> bool:
+    """Whether no earlier run of the same task has planned it."""
+    return batch.data is not None and batch.state == KnowledgeImport.State.UPLOADED
+
+
+def _pages_read(batch: KnowledgeImport) -> list[WebPage]:
+    if not _is_unread(batch):
+        return []
+    if not settings.WEB_IMPORT:
+        raise DocumentRefused(
+            _("Pages from the web are not imported: SUPPORTDESK_WEB_IMPORT is off.")
+        )
+    reader = WebReader(batch.address, private_hosts=tuple(settings.WEB_IMPORT_PRIVATE_HOSTS))
+
+    def progress(done: int, total: int) -> None:
+        KnowledgeImport.objects.filter(pk=batch.pk).update(done=done, total=total)
+
+    pages = list(reader.pages(whole_site=batch.whole_site, progress=progress))
+    batch.notes = list(reader.notes)
+    if all(page.document is None for page in pages):
+        raise DocumentRefused(pages[0].problem if pages else _("No text was found on the page."))
+    return pages
+
+
+def _plan(batch: KnowledgeImport, pages: Sequence[WebPage] = ()) -> None:
+    if not _is_unread(batch):
+        return
+    data = bytes(batch.data or b"")
     batch.rows.all().delete()
-    if _is_rows(batch):
+    if batch.address:
+        _rows_store(batch, _pages_compared(batch, pages))
+    elif _is_rows(batch):
         file = rows_open(data, file_name=batch.file_name)
         batch.columns = batch.columns or _columns_of(file)
         if columns_missing(batch.columns):
@@ -177,16 +237,45 @@ def _raw(row: Row) -> EntryValues:
 
 
 def _document_plan(batch: KnowledgeImport, data: bytes) -> None:
-    document = document_read(data, file_name=batch.file_name)
-    batch.document, _created = Document.objects.update_or_create(
-        site=batch.site, name=batch.file_name, defaults={"title": document.title[:300]}
+    read = document_read(data, file_name=batch.file_name)
+    batch.document = _document(batch, batch.file_name, read)
+    batch.notes = list(read.notes)
+    _rows_store(batch, _document_compared(batch, batch.document, read))
+
+
+def _pages_compared(
+    batch: KnowledgeImport, pages: Iterable[WebPage]
+) -> Iterator[KnowledgeImportRow]:
+    """The rows of each page; a page that could not be read is a row with its error, and what it
+    said before stays."""
+    for page in pages:
+        if page.document is None:
+            yield KnowledgeImportRow(
+                batch=batch,
+                action=Action.ERROR,
+                values={"question": page.address},
+                message=page.problem[:500],
+            )
+            continue
+        document = _document(batch, page.address, page.document)
+        for row in _document_compared(batch, document, page.document):
+            row.document = document
+            yield row
+
+
+def _document(batch: KnowledgeImport, name: str, read: blocks.Document) -> Document:
+    document, _created = Document.objects.update_or_create(
+        site=batch.site, name=name, defaults={"title": read.title[:300]}
     )
-    batch.notes = list(document.notes)
-    chunks = chunks_of(document.blocks)
-    planned = (
-        _Planned(None, values) for values in _values_of_chunks(batch, chunks, document.title)
-    )
-    _rows_store(batch, _compared(batch, planned))
+    return document
+
+
+def _document_compared(
+    batch: KnowledgeImport, document: Document, read: blocks.Document
+) -> Iterator[KnowledgeImportRow]:
+    title = read.title or document.name
+    values = _values_of_chunks(batch, chunks_of(read.blocks), title)
+    return _compared(batch, (_Planned(None, each) for each in values), document)
 
 
 def _values_of_chunks(
@@ -194,7 +283,7 @@ def _values_of_chunks(
 ) -> Iterator[EntryValues]:
     seen: dict[str, int] = {}
     for chunk in chunks:
-        question = (chunk.title or title or batch.file_name)[: _QUESTION_MOST - 8]
+        question = (chunk.title or title)[: _QUESTION_MOST - 8]
         seen[question] = seen.get(question, 0) + 1
         if seen[question] > 1:
             question = f"{question} ({seen[question]})"
@@ -208,12 +297,14 @@ def _values_of_chunks(
         }
 
 
-def _compared(batch: KnowledgeImport, planned: Iterable[_Planned]) -> Iterator[KnowledgeImportRow]:
+def _compared(
+    batch: KnowledgeImport, planned: Iterable[_Planned], document: Document | None = None
+) -> Iterator[KnowledgeImportRow]:
     """Each row beside the entry that it would change; those that a document lost at the end."""
     entries = Entry.objects.filter(site=batch.site).prefetch_related("phrasings")
     entries = entries.select_related("audience")
-    if batch.document is not None:
-        entries = entries.filter(document=batch.document)
+    if document is not None:
+        entries = entries.filter(document=document)
     known = {(entry.language, entry.question): entry for entry in entries.order_by("-pk")}
     lines: dict[tuple[str, str], int | None] = {}
     for read in planned:
@@ -232,7 +323,7 @@ def _compared(batch: KnowledgeImport, planned: Iterable[_Planned]) -> Iterator[K
             lines[key] = read.line
             _compare(row, known.get(key))
         yield row
-    if batch.document is not None:
+    if document is not None:
         yield from _lost(batch, known, lines)
 
 

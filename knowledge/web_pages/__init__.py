@@ -1,0 +1,1 @@
+"""Pages of a website, read for an import: politely, within bounds, and from public hosts alone."""

@@ -1,0 +1,315 @@
+"""Reads one page, or the pages that a website's sitemaps list, into documents."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+from django.utils.translation import gettext as _
+
+from knowledge.documents.blocks import Document, DocumentRefused
+from knowledge.outbound.requests import (
+    OutboundPolicy,
+    OutboundResponse,
+    RequestFailed,
+    request_send,
+)
+from knowledge.web_pages.contents import page_document
+from knowledge.web_pages.robots import (
+    AGENT,
+    NOTHING_ALLOWED,
+    TEXT_MOST,
+    Robots,
+    robots_parse,
+)
+from knowledge.web_pages.sitemaps import (
+    SITEMAP_MOST,
+    Sitemap,
+    SitemapUnreadable,
+    sitemap_looks_like,
+    sitemap_parse,
+)
+
+ADDRESS_MOST: Final = 200
+"""Characters of an address: it is the name of the document that its page becomes."""
+SITEMAPS_MOST: Final = 30
+SITEMAP_DEPTH: Final = 2
+"""An index may name sitemaps, and those further ones; deeper nothing is followed."""
+_PAGE_BYTES: Final = 5 * 1024 * 1024
+_ACCEPT: Final = (
+    "text/html,application/xhtml+xml,text/plain,text/markdown,application/pdf,*/*;q=0.1"
+)
+# RFC 3986: what may stand in a path or query as it is, and percents that are there already.
+_SAFE: Final = "/?%:@!$&'()*+,;=-._~"
+
+Get = Callable[[str, OutboundPolicy], OutboundResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class WebBounds:
+    """How much is read: pages, bytes of all of them together, seconds for everything."""
+
+    pages: int = 200
+    total_bytes: int = 50 * 1024 * 1024
+    seconds: float = 900.0
+    request_seconds: float = 20.0
+    pause_seconds: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """A page as it was read, or the sentence why it was not."""
+
+    address: str
+    document: Document | None = None
+    problem: str = ""
+
+
+def _get(address: str, policy: OutboundPolicy) -> OutboundResponse:
+    headers = [("User-Agent", f"{AGENT} (import of knowledge)"), ("Accept", _ACCEPT)]
+    return asyncio.run(request_send(method="GET", url=address, headers=headers, policy=policy))
+
+
+@dataclass(slots=True)
+class WebReader:
+    """Reads pages of the host of one address, and of the same name with or without ``www.``.
+
+    ``private_hosts`` may lead to private addresses (``host`` or ``host:port``). ``get``, ``clock``
+    and ``pause`` are there for tests.
+    """
+
+    address: str
+    private_hosts: tuple[str, ...] = ()
+    bounds: WebBounds = field(default_factory=WebBounds)
+    get: Get = _get
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+    notes: list[str] = field(default_factory=list)
+    _robots: dict[str, Robots] = field(default_factory=dict)
+    _began: float = 0.0
+    _bytes: int = 0
+
+    def pages(
+        self, *, whole_site: bool, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Iterator[WebPage]:
+        """The page of the address; of a sitemap, or with ``whole_site``, all that are listed.
+
+        Raises:
+            DocumentRefused: the address itself cannot be read, or may not be.
+        """
+        self._began = self.clock()
+        self.address = address_clean(self.address)
+        first: OutboundResponse | None = None
+        listed: list[str] = []
+        if whole_site:
+            listed = self._site_pages()
+        else:
+            first = self._first()
+            if sitemap_looks_like(first.body):
+                listed, first = self._sitemap_pages([self.address], first), None
+        if first is not None:
+            progress(0, 1)
+            yield self._page(self.address, first)
+            progress(1, 1)
+            return
+        for number, address in enumerate(listed):
+            progress(number, len(listed))
+            if self._is_over():
+                text = _(
+                    "%(left)d pages were not read: the time or the size for one import is over."
+                )
+                self.notes.append(text % {"left": len(listed) - number})
+                return
+            yield self._page_read(address)
+        progress(len(listed), len(listed))
+
+    def _first(self) -> OutboundResponse:
+        try:
+            return self._fetch(self.address, _PAGE_BYTES)
+        except (RequestFailed, _Refused) as error:
+            raise DocumentRefused(f"{self.address}: {error}") from error
+
+    def _site_pages(self) -> list[str]:
+        parts = urlsplit(self.address)
+        root = urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
+        try:
+            named = self._robots_of(self.address).sitemaps
+        except RequestFailed as error:
+            raise DocumentRefused(f"{root}: {error}") from error
+        own = [address for address in named if self._is_own(address)]
+        pages = self._sitemap_pages(own or [urljoin(root, "/sitemap.xml")])
+        if not pages:
+            raise DocumentRefused(
+                _("No sitemap with pages of this site was found. Give the address of one page.")
+                + "".join(f" {note}" for note in self.notes)
+            )
+        return pages
+
+    def _sitemap_pages(
+        self, addresses: list[str], first: OutboundResponse | None = None
+    ) -> list[str]:
+        """The pages of these sitemaps, those of their indexes too, as many as are allowed."""
+        waiting = [(address, 0) for address in addresses]
+        seen: set[str] = set()
+        pages: dict[str, None] = {}
+        left_out = 0
+        while waiting and len(seen) < SITEMAPS_MOST:
+            address, depth = waiting.pop(0)
+            if address in seen or not self._is_own(address):
+                continue
+            seen.add(address)
+            sitemap = self._sitemap(address, first if len(seen) == 1 else None)
+            if depth < SITEMAP_DEPTH:
+                waiting += [(urljoin(address, each), depth + 1) for each in sitemap.sitemaps]
+            for each in sitemap.pages:
+                page = _encoded(urljoin(address, each))
+                if not self._is_own(page) or len(page) > ADDRESS_MOST:
+                    left_out += 1
+                elif page in pages or len(pages) < self.bounds.pages:
+                    pages[page] = None
+                else:
+                    left_out += 1
+        if left_out:
+            text = _("%(count)d pages of the sitemap were left out: of another site, or too many.")
+            self.notes.append(text % {"count": left_out})
+        return list(pages)
+
+    def _sitemap(self, address: str, response: OutboundResponse | None) -> Sitemap:
+        try:
+            response = response or self._fetch(address, SITEMAP_MOST)
+            if response.status != 200:
+                raise _Refused(_status_words(response.status))
+            return sitemap_parse(response.body)
+        except (RequestFailed, SitemapUnreadable, _Refused) as error:
+            self.notes.append(f"{address}: {error}")
+            return Sitemap()
+
+    def _page_read(self, address: str) -> WebPage:
+        self.pause(self.bounds.pause_seconds)
+        try:
+            return self._page(address, self._fetch(address, _PAGE_BYTES))
+        except (RequestFailed, _Refused) as error:
+            return WebPage(address, problem=str(error))
+
+    def _page(self, address: str, response: OutboundResponse) -> WebPage:
+        if response.status != 200:
+            return WebPage(address, problem=_status_words(response.status))
+        try:
+            document = page_document(
+                response.body, content_type=response.headers.get("content-type", "")
+            )
+        except DocumentRefused as error:
+            return WebPage(address, problem=str(error))
+        return WebPage(address, document)
+
+    def _fetch(self, address: str, most: int) -> OutboundResponse:
+        if not self._robots_of(address).allows(_path(address)):
+            raise _Refused(_("The website asks robots not to read this page (robots.txt)."))
+        response = self.get(address, self._policy(most))
+        self._bytes += len(response.body)
+        if response.url != address and not self._robots_of(response.url).allows(
+            _path(response.url)
+        ):
+            raise _Refused(_("The website asks robots not to read this page (robots.txt)."))
+        return response
+
+    def _robots_of(self, address: str) -> Robots:
+        """The rules of an address's host; RFC 9309: no file allows all, a broken server nothing."""
+        parts = urlsplit(address)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        known = self._robots.get(origin)
+        if known is None:
+            response = self.get(f"{origin}/robots.txt", self._policy(TEXT_MOST))
+            if response.status == 200:
+                known = robots_parse(response.body.decode("utf-8", "replace"))
+            else:
+                known = NOTHING_ALLOWED if response.status >= 500 else Robots()
+            self._robots[origin] = known
+        return known
+
+    def _policy(self, most: int) -> OutboundPolicy:
+        left = self.bounds.seconds - (self.clock() - self._began)
+        return OutboundPolicy(
+            hosts=self._hosts(),
+            private_hosts=self.private_hosts,
+            timeout_seconds=max(0.1, min(self.bounds.request_seconds, left)),
+            response_bytes=most,
+        )
+
+    def _hosts(self) -> list[str]:
+        host = urlsplit(self.address).hostname or ""
+        bare = host.removeprefix("www.")
+        named = f"[{bare}]" if ":" in bare else bare
+        return [named, f"www.{bare}"]
+
+    def _is_own(self, address: str) -> bool:
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            return False
+        host = urlsplit(self.address).hostname or ""
+        return parts.scheme in ("http", "https") and (parts.hostname or "").removeprefix(
+            "www."
+        ) == host.removeprefix("www.")
+
+    def _is_over(self) -> bool:
+        late = self.clock() - self._began > self.bounds.seconds
+        return late or self._bytes > self.bounds.total_bytes
+
+
+class _Refused(Exception):
+    """This page is not read; ``str()`` is one sentence."""
+
+
+def address_clean(text: str) -> str:
+    """An address of a page as it is stored: a known scheme, a host, no fragment, no password.
+
+    Raises:
+        DocumentRefused
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError as error:
+        raise DocumentRefused(_("This is no address such as https://shop.example/help.")) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise DocumentRefused(_("This is no address such as https://shop.example/help."))
+    try:
+        host = (
+            parts.hostname.encode("idna").decode()
+            if not parts.hostname.isascii()
+            else parts.hostname
+        )
+    except UnicodeError as error:
+        raise DocumentRefused(_("This is no address such as https://shop.example/help.")) from error
+    host = f"[{host}]" if ":" in host else host
+    netloc = f"{host}:{port}" if port else host
+    clean = _encoded(urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, "")))
+    if len(clean) > ADDRESS_MOST:
+        raise DocumentRefused(_("The address is longer than 200 characters."))
+    return clean
+
+
+def _encoded(address: str) -> str:
+    """An address with what is no ASCII, and blanks, in percents; without a fragment."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address  # is_own says no to it
+    path, query = (quote(part, safe=_SAFE) for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, parts.netloc, path or "/", query, ""))
+
+
+def _path(address: str) -> str:
+    parts = urlsplit(address)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _status_words(status: int) -> str:
+    if status in (404, 410):
+        return _("The page is gone (%(status)d).") % {"status": status}
+    return _("The website answered with an error (%(status)d).") % {"status": status}
