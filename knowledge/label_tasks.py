@@ -36,7 +36,8 @@ _START_SECONDS: Final = 180.0
 _START_PAUSE: Final = 2.0
 
 
-@task()
+# Learning takes long and nobody waits for it: messages are labelled and files imported before.
+@task(priority=-10)
 def label_set_learning(set_id: int) -> None:
     """Learn one set anew, unless nothing that matters has changed."""
     row = LabelSet.objects.filter(pk=set_id).first()
