@@ -171,6 +171,12 @@ UNFOLD: Final[dict[str, Any]] = {
                         "knowledge.view_rule",
                     ),
                     _item(
+                        _("Tools"),
+                        "build",
+                        "knowledge_tool_changelist",
+                        "knowledge.view_tool",
+                    ),
+                    _item(
                         _("Label sets"),
                         "label",
                         "knowledge_labelset_changelist",

@@ -8,6 +8,7 @@ from knowledge.admin.prompts import PromptTemplateAdmin
 from knowledge.admin.proposals import EntryProposalAdmin
 from knowledge.admin.rules import RuleAdmin
 from knowledge.admin.sites import SiteAdmin
+from knowledge.admin.tools import ToolAdmin
 
 __all__ = [
     "AudienceAdmin",
@@ -19,4 +20,5 @@ __all__ = [
     "PromptTemplateAdmin",
     "RuleAdmin",
     "SiteAdmin",
+    "ToolAdmin",
 ]

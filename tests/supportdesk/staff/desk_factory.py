@@ -17,7 +17,7 @@ from conversations.models import (
     Rating,
     Visitor,
 )
-from knowledge.models import Entry, PromptTemplate, PromptVersion, Rule, Site
+from knowledge.models import Entry, PromptTemplate, PromptVersion, Rule, Site, Tool
 from supportdesk.staff.accounts import account_role_set
 from supportdesk.staff.roles import StaffRole
 
@@ -85,6 +85,19 @@ def prompt_make() -> PromptTemplate:
             note="语气更礼貌" if number == 2 else "",
         )
     return template
+
+
+def tool_make(**values: object) -> Tool:
+    """A tool that reads, with words in Chinese."""
+    defaults = {
+        "key": "order_status",
+        "title": "查订单",
+        "url": "https://shop.example/orders/{number}",
+        "parameters": {"type": "object", "properties": {"number": {"type": "string"}}},
+    }
+    tool = Tool.objects.create(**{**defaults, **values})
+    tool.wordings.create(language="zh-hans", reply="{{ result.state }}", confirm="改吗？")
+    return tool
 
 
 def rule_make(**values: object) -> Rule:

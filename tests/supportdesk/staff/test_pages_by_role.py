@@ -23,6 +23,7 @@ from tests.supportdesk.staff.desk_factory import (
     prompt_make,
     rule_make,
     site_make,
+    tool_make,
 )
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,8 @@ RECORD_PAGES = {
     "knowledge_knowledgeimport_progress": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_errors": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
     "knowledge_labelset_try": ("knowledge.labelset", "get", READERS),
+    "knowledge_tool_try": ("knowledge.tool", "post", {StaffRole.ADMIN}),
+    "knowledge_tool_try_open": ("knowledge.tool", "get", {StaffRole.ADMIN}),
     # These two only lead on, to pages that are tried as well.
     "knowledge_labelset_try_open": ("knowledge.labelset", "get", ALL),
     "knowledge_labelset_examples_open": ("knowledge.labelset", "get", ALL),
@@ -126,6 +129,7 @@ def _record(label):
         ),
         "knowledge.prompttemplate": prompt_make(),
         "knowledge.rule": rule_make(),
+        "knowledge.tool": tool_make(),
         "knowledge.knowledgeimport": KnowledgeImport.objects.create(site=site, file_name="a.csv"),
         "knowledge.labelset": good.label_set,
         "knowledge.labelexample": good.examples.create(label_set=good.label_set, text="Great."),
