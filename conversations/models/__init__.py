@@ -8,11 +8,13 @@ from conversations.models.labels import MessageLabel
 from conversations.models.provenance import PassageUse, Provenance
 from conversations.models.ratings import Rating
 from conversations.models.replays import Replay
+from conversations.models.summaries import ConversationSummary
 from conversations.models.visitors import IdentityUse, ResumeToken, Visitor
 
 __all__ = [
     "CachedAnswer",
     "Conversation",
+    "ConversationSummary",
     "Gap",
     "GapQuestion",
     "GapSearch",

@@ -16,6 +16,7 @@ from conversations.errors import ConversationClosed, Forbidden
 from conversations.models import Conversation, Message, Turn
 from conversations.services.items import conversation_lock, item_append
 from conversations.services.turns import turn_close
+from conversations.summaries import summary_schedule
 from conversations.wakes import wake_after_commit
 
 
@@ -39,6 +40,7 @@ def human_request(*, conversation_id: UUID) -> Message | None:
         wake_after_commit(conversation_id=conversation_id)
         conversation.mode = Mode.QUEUED
         conversation.queued_at = now
+        summary_schedule(conversation_id=conversation_id)
         with translation.override(conversation.language or conversation.site.language):
             text = gettext("You are in the queue for a person. Somebody will answer here soon.")
         item = _turns_hand_over(conversation=conversation, text=text)
@@ -62,6 +64,7 @@ def conversation_take(*, conversation_id: UUID) -> None:
         if conversation.mode == Mode.CLOSED:
             raise ConversationClosed
         wake_after_commit(conversation_id=conversation_id)
+        summary_schedule(conversation_id=conversation_id)
         conversation.mode = Mode.HUMAN
         conversation.save(update_fields=["mode", "updated_at"])
         _turns_hand_over(conversation=conversation, text="")

@@ -38,6 +38,7 @@ from conversations.ladder.values import ActionProposal
 from conversations.models import Conversation, Message, PassageUse, Provenance, Turn
 from conversations.services.actions import action_propose
 from conversations.services.items import conversation_lock, item_append
+from conversations.summaries import summary_schedule
 from knowledge.models import Entry, PromptVersion, Rule
 
 
@@ -348,6 +349,7 @@ def _reply_store(
     if reply.outcome == Outcome.HANDOFF:
         conversation.mode = Mode.QUEUED
         conversation.queued_at = now
+        summary_schedule(conversation_id=conversation.pk)
     return item_append(
         conversation=conversation,
         role=Role.ASSISTANT if reply.outcome == Outcome.ANSWER else Role.SYSTEM,
