@@ -55,7 +55,7 @@ async def engines_leased(*, use_model: bool) -> AsyncIterator[Engines]:
         engines = engines_make(encoder_url="", use_model=False)
     elif settings.ENGINE_URL:
         engines = engines_make()
-    elif (addresses := await _running()) is not None:
+    elif (addresses := await addresses_running()) is not None:
         engines = _engines_at(addresses)
     elif settings.LOCAL_ENGINE == "off":
         engines = engines_make()  # the remote engines; entries are found by keywords
@@ -73,7 +73,7 @@ async def engines_leased(*, use_model: bool) -> AsyncIterator[Engines]:
         await engines.aclose()
 
 
-async def _running() -> Addresses | None:
+async def addresses_running() -> Addresses | None:
     """The engines of a running ``serve`` tree, if its state file is there and they answer."""
     try:
         state = json.loads((settings.DATA_DIR / STATE_FILE).read_text(encoding="utf-8"))

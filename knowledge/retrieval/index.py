@@ -139,14 +139,7 @@ class SiteIndex:
 
     def texts(self) -> dict[TextHash, EmbeddedText]:
         """Every text that wants a vector: questions first, for they find most."""
-        texts: dict[TextHash, EmbeddedText] = {}
-        for entry in self._live.values():
-            for question in entry.questions:
-                texts[text_hash(question, QUESTION)] = EmbeddedText(question, QUESTION)
-        for entry in self._live.values():
-            if entry.answer:
-                texts[text_hash(entry.whole, WHOLE)] = EmbeddedText(entry.whole, WHOLE)
-        return texts
+        return texts_of(self._live.values())
 
     def search(
         self,
@@ -317,6 +310,18 @@ def _passage(candidate: Candidate, rank: float, next_rank: float) -> Passage:
         phrasings=entry.phrasings,
         keywords=entry.keywords,
     )
+
+
+def texts_of(entries: Collection[IndexedEntry]) -> dict[TextHash, EmbeddedText]:
+    """Every text of these entries that wants a vector: questions first, for they find most."""
+    texts: dict[TextHash, EmbeddedText] = {}
+    for entry in entries:
+        for question in entry.questions:
+            texts[text_hash(question, QUESTION)] = EmbeddedText(question, QUESTION)
+    for entry in entries:
+        if entry.answer:
+            texts[text_hash(entry.whole, WHOLE)] = EmbeddedText(entry.whole, WHOLE)
+    return texts
 
 
 def texts_missing(

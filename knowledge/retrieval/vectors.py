@@ -99,6 +99,17 @@ def vectors_read(model: str, keys: Sequence[TextHash]) -> dict[TextHash, Floats]
     return vectors
 
 
+def hashes_stored(model: str, keys: Sequence[TextHash]) -> set[TextHash]:
+    """Those of these texts that have a stored vector."""
+    found: set[TextHash] = set()
+    for start in range(0, len(keys), _HASHES_AT_ONCE):
+        rows = TextVector.objects.filter(
+            model=model, text_hash__in=keys[start : start + _HASHES_AT_ONCE]
+        )
+        found.update(bytes(key) for key in rows.values_list("text_hash", flat=True))
+    return found
+
+
 def vectors_store(model: str, vectors: Mapping[TextHash, Floats]) -> None:
     """Keep vectors; a text that another process has stored meanwhile is left as it is."""
     TextVector.objects.bulk_create(
