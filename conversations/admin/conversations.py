@@ -17,6 +17,7 @@ from conversations.admin.filters import JudgementFilter, TierFilter
 from conversations.admin.transcript import transcript
 from conversations.enums import Mode, Role
 from conversations.models import Conversation, Message
+from conversations.summaries import conversation_summary
 
 QUESTION_LENGTH = 60
 
@@ -92,6 +93,7 @@ class ConversationAdmin(EvidenceAdmin):
             "opts": self.opts,
             "conversation": conversation,
             "lines": transcript(conversation_id=conversation.pk),
+            "summary": conversation_summary(conversation_id=conversation.pk),
             "may_open_entry": request.user.has_perm("knowledge.view_entry"),
             "may_open_prompt": request.user.has_perm("knowledge.view_prompttemplate"),
             "may_open_rule": request.user.has_perm("knowledge.view_rule"),
