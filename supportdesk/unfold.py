@@ -146,6 +146,12 @@ UNFOLD: Final[dict[str, Any]] = {
                         "knowledge.view_audience",
                     ),
                     _item(
+                        _("Answers by entry"),
+                        "manage_search",
+                        "conversations_passageuse_changelist",
+                        "conversations.view_passageuse",
+                    ),
+                    _item(
                         _("Gaps"),
                         "contact_support",
                         "conversations_gap_changelist",

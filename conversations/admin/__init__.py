@@ -4,13 +4,17 @@ from conversations.admin.conversations import ConversationAdmin
 from conversations.admin.gaps import GapAdmin
 from conversations.admin.question_sets import QuestionSetAdmin, SetQuestionAdmin
 from conversations.admin.ratings import RatingAdmin
+from conversations.admin.replays import ReplayAdmin
 from conversations.admin.trials import TrialAdmin
+from conversations.admin.uses import PassageUseAdmin
 
 __all__ = [
     "ConversationAdmin",
     "GapAdmin",
+    "PassageUseAdmin",
     "QuestionSetAdmin",
     "RatingAdmin",
+    "ReplayAdmin",
     "SetQuestionAdmin",
     "TrialAdmin",
 ]

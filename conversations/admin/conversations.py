@@ -98,6 +98,8 @@ class ConversationAdmin(EvidenceAdmin):
             "may_open_prompt": request.user.has_perm("knowledge.view_prompttemplate"),
             "may_open_rule": request.user.has_perm("knowledge.view_rule"),
             "may_add_entry": request.user.has_perm("knowledge.add_entry"),
+            "may_see_uses": request.user.has_perm("conversations.view_passageuse"),
+            "may_replay": request.user.has_perm("conversations.change_replay"),
             **(extra_context or {}),
         }
         return TemplateResponse(

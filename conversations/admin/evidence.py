@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,7 +12,7 @@ from unfold.admin import ModelAdmin
 class EvidenceAdmin(ModelAdmin):
     """A list whose records nobody adds, changes or deletes, superusers included."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -15,13 +15,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from conversations.enums import Outcome, Role, Tier
-from conversations.models import Message, PassageUse, Provenance, Rating
+from conversations.labels import KEYWORDS, LANGUAGE
+from conversations.models import Message, MessageLabel, PassageUse, Provenance, Rating, Replay
+from knowledge.models import LabelSet, Language
+
+LABEL_NAMES: dict[str, str | Promise] = {
+    LANGUAGE: gettext_lazy("Language"),
+    KEYWORDS: gettext_lazy("Keywords"),
+}
 
 STAGE_LABELS: dict[str, str | Promise] = {
     "guard": pgettext_lazy("stage", "Guard"),
     "rules": pgettext_lazy("stage", "Rules"),
     "retrieval": pgettext_lazy("stage", "Search in the knowledge"),
+    "tool": pgettext_lazy("stage", "Tool"),
+    "cache": pgettext_lazy("stage", "Same question before"),
     "direct": pgettext_lazy("stage", "Direct answer"),
+    "clarify": pgettext_lazy("stage", "Question back"),
+    "cache_near": pgettext_lazy("stage", "Nearly the same question before"),
     "first_token": pgettext_lazy("stage", "First word of the model"),
     "generated": pgettext_lazy("stage", "Generation"),
     "engine": pgettext_lazy("stage", "Waiting for the model"),
@@ -71,6 +82,18 @@ class Evidence:
     problems: Sequence[str]
     reasoning: str
     other_details: Sequence[tuple[str, str]]
+    reused: Message | None
+    cache_question: str
+    cache_similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelShown:
+    """What a label set says of a message; ``hint`` tells how sure it is, and by what."""
+
+    name: str
+    value: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +106,8 @@ class Line:
     created_at: datetime
     rating: Rating | None
     evidence: Evidence | None
+    labels: Sequence[LabelShown] = ()
+    replays: Sequence[Replay] = ()
 
     @property
     def stars(self) -> Sequence[bool]:
@@ -92,22 +117,31 @@ class Line:
 
 
 def transcript(*, conversation_id: UUID) -> list[Line]:
-    """All items of a conversation, oldest first; three queries, however long it is."""
+    """All items of a conversation, oldest first; six queries, however long it is."""
     messages = (
         Message.objects.filter(conversation_id=conversation_id)
-        .select_related("rating", "provenance__prompt_version__template", "provenance__rule")
+        .select_related(
+            "rating",
+            "provenance__prompt_version__template",
+            "provenance__rule",
+            "provenance__reused",
+            "provenance__recalled_by",
+        )
         .prefetch_related(
             Prefetch(
                 "provenance__passages",
                 queryset=PassageUse.objects.select_related("entry").order_by("position"),
-            )
+            ),
+            "labels",
+            "replays",
         )
         .order_by("seq")
     )
-    return [_line(message) for message in messages]
+    names = dict(LabelSet.objects.values_list("key", "name"))
+    return [_line(message, names) for message in messages]
 
 
-def _line(message: Message) -> Line:
+def _line(message: Message, set_names: Mapping[str, str]) -> Line:
     match message.role:
         case Role.CUSTOMER:
             side = "customer"
@@ -126,7 +160,23 @@ def _line(message: Message) -> Line:
         created_at=message.created_at,
         rating=_related(message, "rating"),
         evidence=_evidence(provenance) if provenance else None,
+        labels=[_label(label, set_names) for label in message.labels.all()],
+        replays=list(message.replays.all()),
     )
+
+
+def _label(label: MessageLabel, set_names: Mapping[str, str]) -> LabelShown:
+    name = LABEL_NAMES.get(label.label_set) or set_names.get(label.label_set, label.label_set)
+    value = label.label or _("unsure")
+    if label.label_set == LANGUAGE:
+        value = str(dict(Language.choices).get(label.label, label.label))
+    if label.label_set in LABEL_NAMES:
+        return LabelShown(str(name), value, "")
+    hint = _("Likeliest: %(label)s, %(percent)s") % {
+        "label": label.best,
+        "percent": f"{100 * label.probability:.0f}%",
+    }
+    return LabelShown(str(name), value, hint)
 
 
 def _related(message: Message, name: str) -> Any:
@@ -140,7 +190,9 @@ def _evidence(provenance: Provenance) -> Evidence:
     details = provenance.details if isinstance(provenance.details, Mapping) else {}
     rule = details.get("rule")
     problems = details.get("problems")
-    known = {"rule", "problems", "reasoning"}
+    cache = details.get("cache")
+    cache = cache if isinstance(cache, Mapping) else {}
+    known = {"rule", "problems", "reasoning", "cache"}
     total = _milliseconds(provenance.timings, "total")
     return Evidence(
         provenance=provenance,
@@ -155,6 +207,9 @@ def _evidence(provenance: Provenance) -> Evidence:
         rule_words=_rule_words(rule),
         problems=[str(problem) for problem in problems] if isinstance(problems, list) else [],
         reasoning=str(details.get("reasoning", "")),
+        reused=provenance.reused,
+        cache_question=str(cache.get("question", "")),
+        cache_similarity=float(cache.get("similarity", 1.0)),
         other_details=[
             (key, _flat(value)) for key, value in sorted(details.items()) if key not in known
         ],

@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from conversations.models import Rating
-
-# A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV injection");
-# the full-width forms count as well in Chinese and Japanese editions.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-BYTE_ORDER_MARK: Final = "\ufeff"
-
-
-def cell_escape(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula: a quote is put before a dangerous start."""
-    text = "" if value is None else str(value).replace("\x00", "")
-    if text.lstrip(" \u3000").startswith(FORMULA_STARTS) or text.startswith(FORMULA_STARTS):
-        return f"'{text}"
-    return text
-
-
-class _Line:
-    """What ``csv`` writes to: hands each line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
+from conversations.spreadsheets import BYTE_ORDER_MARK, LineWriter, cell_escape
 
 
 def ratings_csv(ratings: Iterable[Rating]) -> Iterator[str]:
     """Lines of a CSV file, with a byte order mark so that Excel reads it as UTF-8."""
-    writer = csv.writer(_Line())
+    writer = csv.writer(LineWriter())
     header = [
         _("Time"),
         _("Site"),

@@ -36,6 +36,7 @@ from conversations.errors import NotFound
 from conversations.failpoints import failpoint
 from conversations.ladder.values import ActionProposal
 from conversations.models import Conversation, Message, PassageUse, Provenance, Turn
+from conversations.models.packing import packed_make
 from conversations.services.actions import action_propose
 from conversations.services.items import conversation_lock, item_append
 from conversations.summaries import summary_schedule
@@ -375,7 +376,7 @@ def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
         prompt_version=PromptVersion.objects.filter(pk__in=[record.prompt_version_id]).first(),
         rule=Rule.objects.filter(pk__in=[record.rule_id]).first(),
         standalone_question=record.standalone_question,
-        rendered_prompt=list(record.rendered_prompt),
+        prompt_packed=packed_make(record.rendered_prompt),
         rejected_text=record.rejected_text,
         details=record.details,
         prompt_tokens=record.prompt_tokens,

@@ -39,7 +39,8 @@ _CONVERSATIONS = {
     "conversations.message": ("view",),
     "conversations.provenance": ("view",),
 }
-# Nobody may add, change or delete conversations and provenance: they are evidence.
+# Nobody may add, change or delete conversations and provenance: they are evidence. Whoever may
+# change provenance may mark answers as recalled, and nothing else.
 ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
     StaffRole.ADMIN: {
         "knowledge.site": _ALL,
@@ -60,6 +61,9 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "knowledge.label": _ALL,
         "knowledge.labelexample": _ALL,
         **_CONVERSATIONS,
+        "conversations.provenance": ("change", "view"),
+        "conversations.passageuse": ("view",),
+        "conversations.replay": ("change", "view"),
         "conversations.rating": ("view",),
         "conversations.gap": ("change", "view"),
         "auth.user": ("add", "change", "view"),
@@ -80,6 +84,8 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "knowledge.label": ("view",),
         "knowledge.labelexample": ("view",),
         **_CONVERSATIONS,
+        "conversations.passageuse": ("view",),
+        "conversations.replay": ("change", "view"),
         "conversations.rating": ("view",),
         "conversations.gap": ("view",),
     },

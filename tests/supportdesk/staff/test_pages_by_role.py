@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import URLResolver, reverse
 from django.utils import timezone
 
-from conversations.models import Gap
+from conversations.models import Gap, Replay, Turn
 from knowledge.models import (
     EntryProposal,
     KnowledgeImport,
@@ -21,6 +21,7 @@ from tests.supportdesk.staff.desk_factory import (
     answer_make,
     person_make,
     prompt_make,
+    provenance_make,
     rule_make,
     site_make,
     tool_make,
@@ -42,6 +43,7 @@ PAGES = {
     "engine_state": ALL,
     "knowledge_rule_try": READERS,
     "knowledge_entry_export_everything": {StaffRole.ADMIN},
+    "conversations_passageuse_export": READERS,
     "knowledge_entry_preview": ALL,  # shows what was sent, nothing of the desk's
     "index": ALL,
     "search": ALL,
@@ -83,6 +85,8 @@ RECORD_PAGES = {
     "knowledge_labelset_import": ("knowledge.labelset", "post", {StaffRole.ADMIN}),
     "knowledge_entry_revert": ("knowledge.entry", "post", {StaffRole.ADMIN}),
     "knowledge_entryproposal_step": ("knowledge.entryproposal", "post", {StaffRole.ADMIN}),
+    "conversations_replay_ask": ("conversations.replay", "post", READERS),
+    "conversations_replay_state": ("conversations.replay", "get", READERS),
     "conversations_gap_step": ("conversations.gap", "post", {StaffRole.ADMIN}),
     "conversations_gap_state": ("conversations.gap", "get", READERS),
 }
@@ -108,6 +112,10 @@ def _page_names(patterns):
 def _record(label):
     site = site_make()
     answer = answer_make(site, stars=1)
+    made = provenance_make(answer, entry=site.entries.first())
+    Turn.objects.create(
+        message=answer.reply_to, conversation=answer.conversation, deadline_at=timezone.now()
+    )
     good = LabelSet.objects.create(key="mood", name="Mood", language="en").labels.create(
         name="good"
     )
@@ -138,6 +146,8 @@ def _record(label):
         ),
         "conversations.conversation": answer.conversation,
         "conversations.rating": answer.rating,
+        "conversations.passageuse": made.passages.first(),
+        "conversations.replay": Replay.objects.create(message=answer),
         "auth.user": person_make(StaffRole.OPERATOR, username="colleague"),
     }[label]
 
@@ -157,7 +167,8 @@ def test_lists_and_records_open_only_to_those_who_may(client, label, role):
         "delete": client.get(reverse(f"{base}_delete", args=[record.pk])).status_code,
     }
     may_see = "view" in allowed
-    opened = 302 if label == "conversations.rating" else 200
+    leads_on = {"conversations.rating", "conversations.passageuse"}
+    opened = 302 if label in leads_on else 200
     assert seen == {
         "list": 200 if may_see else 403,
         "add": 200 if "add" in allowed else 403,
@@ -202,6 +213,8 @@ def test_pages_behind_a_record_open_only_to_those_who_may(client, name, role):
     args = [record.pk]
     if name == "knowledge_prompttemplate_rollback":
         args.append(record.versions.first().pk)
+    if name == "conversations_replay_ask":
+        args = [record.message_id]
     data = {"step": STEPS.get(name, "")}
     response = getattr(client, method)(reverse(f"admin:{name}", args=args), data)
     if role in roles:

@@ -1,0 +1,1 @@
+"""Looking behind answers: asking again, and finding every answer that used an entry."""
