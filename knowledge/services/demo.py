@@ -7,6 +7,7 @@ Read from ``knowledge/defaults/``:
 - ``labels.toml``: see there;
 - ``rules.toml``: ``[[rule]]`` with name, language ("" is any), trigger, priority, keywords_any,
   keywords_all (lists), pattern, action, reply;
+- ``demo_questions.toml``: see there;
 - ``demo_site.toml``: ``[site]`` with the fields of a site;
 - ``demo_tools.toml``: the tools of the demo shop and the rules that call them, see there;
 - ``demo_entries.<language>.toml``: ``[[entry]]`` with question, answer, keywords, phrasings (lists).
@@ -22,9 +23,20 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext
 
 from knowledge.demo_shop import ORDERS_FILE, SECRET_NAME, demo_shop_host
-from knowledge.models import Entry, Language, PromptTemplate, Rule, Site, Tool
+from knowledge.models import (
+    Entry,
+    Expectation,
+    Language,
+    PromptTemplate,
+    QuestionSet,
+    Rule,
+    Site,
+    Tool,
+)
 from knowledge.models.prompts import CONTENT
 from knowledge.services.entries import entry_create
 from knowledge.services.labels import label_defaults_ensure, label_sets_refresh
@@ -32,6 +44,7 @@ from knowledge.services.prompts import prompt_draft_save, prompt_publish
 from knowledge.services.rules import rule_create
 from knowledge.services.sites import site_create, site_update
 from knowledge.services.tools import tool_create, tool_update
+from knowledge.services.trials import question_add
 
 DEFAULTS_DIR: Final = Path(__file__).resolve().parent.parent / "defaults"
 
@@ -86,6 +99,7 @@ def demo_load() -> Site:
                 is_demo=True,
             )
     _orders_load(site)
+    _questions_load(site)
     return site
 
 
@@ -98,6 +112,24 @@ def demo_remove() -> None:
     Site.objects.filter(is_demo=True).delete()
     Entry.objects.filter(is_demo=True).delete()
     transaction.on_commit(_orders_remove)
+
+
+def _questions_load(site: Site) -> None:
+    """A question set for the demo shop, that says what it is."""
+    with translation.override(site.language):
+        name = gettext("Questions for the demo shop (made up)")
+    question_set = QuestionSet.objects.create(site=site, name=name, is_demo=True)
+    entries = {(entry.language, entry.question): entry for entry in site.entries.all()}
+    for row in _table("demo_questions.toml")["question"]:
+        expected = entries.get((row["language"], row.get("entry", "")))
+        question_add(
+            question_set=question_set,
+            text=row["text"],
+            language=row["language"],
+            expectation=Expectation.ANSWERED if expected else Expectation.UNANSWERED,
+            entries=[expected] if expected else [],
+            facts="\n".join(row.get("facts", ())),
+        )
 
 
 def demo_origins() -> list[str]:

@@ -1,9 +1,10 @@
 import pytest
 
-from knowledge.models import Entry, PromptVersion, Rule, Site
+from knowledge.models import Entry, Expectation, PromptVersion, QuestionSet, Rule, Site
 from knowledge.selectors import prompt_published, rules_enabled
 from knowledge.services.demo import defaults_ensure, demo_load, demo_remove
 from knowledge.services.entries import entry_create
+from knowledge.trials.scoring import fact_holds, facts_of
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +55,20 @@ def test_removing_the_demo_leaves_the_shops_own_site(site):
     assert list(Site.objects.all()) == [site]
     assert Entry.objects.count() == 1
     demo_remove()
+
+
+def test_the_demo_shop_has_questions_whose_expected_entries_are_there(db):
+    site = demo_load()
+    [questions] = site.question_sets.all()
+    assert questions.is_demo
+    rows = list(questions.questions.prefetch_related("entries"))
+    assert len(rows) == 20
+    for row in rows:
+        expects = row.expectation == Expectation.ANSWERED
+        assert bool(row.entries.all()) == expects
+        for entry in row.entries.all():
+            assert entry.language == row.language
+            assert all(fact_holds(fact, entry.answer) for fact in facts_of(row.facts))
+    assert {row.expectation for row in rows} == set(Expectation.values)
+    demo_remove()
+    assert not QuestionSet.objects.exists()
