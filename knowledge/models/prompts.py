@@ -17,7 +17,6 @@ from knowledge.models.sites import Site
 # The roles that the product itself asks for; administrators may add others without code.
 PROMPT_ROLES: Final = {
     "answer": _("Answer from the knowledge"),
-    "rewrite": _("Rewrite a follow-up question"),
     "keywords": _("Name a message's keywords"),
     "summary": _("Sum up a conversation"),
 }
@@ -53,7 +52,8 @@ class PromptTemplate(models.Model):
         _("role"),
         max_length=32,
         help_text=_(
-            "What the prompt is for: answer, rewrite, keywords, summary, or a name of your own."
+            "What the prompt is for: answer, keywords, summary, or a name of your own to try in"
+            " the playground."
         ),
     )
     language = models.CharField(_("language"), max_length=16, choices=Language.choices)
