@@ -69,7 +69,7 @@ class _Language:
         self.random = np.random.default_rng(seed)
         self.english = [self._word() for _ in range(WORDS)]
         ranks = np.arange(1, WORDS + 1)
-        self.weights = (1 / ranks) / (1 / ranks).sum()
+        self.reached = np.cumsum((1 / ranks) / (1 / ranks).sum())
         self.characters = list(CHARACTERS)
 
     def _word(self) -> str:
@@ -80,7 +80,8 @@ class _Language:
         if chinese:
             ranks = self.random.zipf(1.3, words * 2) % len(self.characters)
             return "".join(self.characters[rank] for rank in ranks)
-        return " ".join(self.random.choice(self.english, words, p=self.weights))
+        drawn = np.searchsorted(self.reached, self.random.random(words))
+        return " ".join(self.english[min(rank, WORDS - 1)] for rank in drawn)
 
 
 class _TableEncoder:
@@ -97,7 +98,11 @@ class _TableEncoder:
         return made / np.linalg.norm(made, axis=1, keepdims=True)
 
     async def embed(
-        self, texts: Sequence[str], *, kind: Literal["query", "passage"], timeout: float  # noqa: ASYNC109
+        self,
+        texts: Sequence[str],
+        *,
+        kind: Literal["query", "passage"],
+        timeout: float,  # noqa: ASYNC109
     ) -> NDArray[np.float32]:
         return self.vectors(len(texts), abs(hash((kind, *texts))) % 2**32)
 

@@ -14,6 +14,19 @@ _WORD = re.compile(r"[A-Za-z0-9_À-ɏ]+|\s+|.", re.S)
 _WORDS_MOST: Final = 4000
 
 
+def lines_difference_html(before: str, after: str) -> SafeString:
+    """Like :func:`difference_html` for lists with a line each: a line is as a whole new or gone."""
+    was, now = before.splitlines(), after.splitlines()
+    parts = []
+    for kind, a, b, c, d in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+        if kind == "equal":
+            parts += [format_html("{}", line) for line in was[a:b]]
+            continue
+        parts += [format_html("<del>{}</del>", line) for line in was[a:b]]
+        parts += [format_html("<ins>{}</ins>", line) for line in now[c:d]]
+    return format_html_join("\n", "{}", ((part,) for part in parts)) or mark_safe("")
+
+
 def difference_html(before: str, after: str) -> SafeString:
     """``after`` with what is new in ``ins`` and what is gone in ``del``; escaped."""
     if before == after:

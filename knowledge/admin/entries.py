@@ -138,11 +138,14 @@ class EntryAdmin(EntryActions, EntryHistoryPages, ModelAdmin):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if db_field.name == "owner" and field is not None:
             field.queryset = field.queryset.filter(is_staff=True, is_active=True)
+        return field
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Owners and audiences are kept on pages of their own."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name in ("owner", "audience") and field is not None:
-            # Both are kept on pages of their own.
-            for name in ("can_add_related", "can_change_related", "can_delete_related"):
-                setattr(field.widget, name, False)
-            field.widget.can_view_related = False
+            for name in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{name}_related", False)
         return field
 
     def get_urls(self) -> list[URLPattern]:

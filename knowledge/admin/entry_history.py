@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from knowledge.admin.differences import difference_html
+from knowledge.admin.differences import difference_html, lines_difference_html
 from knowledge.models import Audience, Entry, EntryRevision, Language
 from knowledge.services.entries import AudienceGone, entry_revert
 from knowledge.services.proposals import change_is_live
@@ -68,7 +68,8 @@ def fields_shown(
         now = _text(name, after, audiences)
         was = _text(name, before, audiences) if before is not None else now
         if was or now:
-            shown.append(ShownField(name, label, difference_html(was, now), was != now))
+            marked = lines_difference_html if name == "phrasings" else difference_html
+            shown.append(ShownField(name, label, marked(was, now), was != now))
     return shown
 
 

@@ -80,6 +80,8 @@ class ImportUploadForm(forms.ModelForm):
     class Meta:
         model = KnowledgeImport
         fields = ("site", "entry_status", "address", "whole_site")
+        labels = {"whole_site": _("The whole site")}
+        help_texts = {"whole_site": _("Every page that its sitemap lists.")}
 
     def clean(self) -> dict[str, Any]:
         """Either a file or an address."""
