@@ -117,6 +117,12 @@ UNFOLD: Final[dict[str, Any]] = {
                         "conversations.view_rating",
                     ),
                     _item(
+                        _("Changes"),
+                        "published_with_changes",
+                        "conversations_toolaction_changelist",
+                        "conversations.view_toolaction",
+                    ),
+                    _item(
                         _("Satisfaction"),
                         "monitoring",
                         "report_satisfaction",

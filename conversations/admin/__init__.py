@@ -1,5 +1,6 @@
 """The staff's view of conversations, ratings and gaps; what was said cannot be changed."""
 
+from conversations.admin.changes import ToolActionAdmin
 from conversations.admin.conversations import ConversationAdmin
 from conversations.admin.gaps import GapAdmin
 from conversations.admin.question_sets import QuestionSetAdmin, SetQuestionAdmin
@@ -16,5 +17,6 @@ __all__ = [
     "RatingAdmin",
     "ReplayAdmin",
     "SetQuestionAdmin",
+    "ToolActionAdmin",
     "TrialAdmin",
 ]

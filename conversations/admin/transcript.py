@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from conversations.admin import tool_evidence
 from conversations.enums import Outcome, Role, Tier
 from conversations.labels import KEYWORDS, LANGUAGE
 from conversations.models import Message, MessageLabel, PassageUse, Provenance, Rating, Replay
@@ -27,8 +28,8 @@ LABEL_NAMES: dict[str, str | Promise] = {
 STAGE_LABELS: dict[str, str | Promise] = {
     "guard": pgettext_lazy("stage", "Guard"),
     "rules": pgettext_lazy("stage", "Rules"),
-    "retrieval": pgettext_lazy("stage", "Search in the knowledge"),
     "tool": pgettext_lazy("stage", "Tool"),
+    "retrieval": pgettext_lazy("stage", "Search in the knowledge"),
     "cache": pgettext_lazy("stage", "Same question before"),
     "direct": pgettext_lazy("stage", "Direct answer"),
     "clarify": pgettext_lazy("stage", "Question back"),
@@ -82,6 +83,7 @@ class Evidence:
     problems: Sequence[str]
     reasoning: str
     other_details: Sequence[tuple[str, str]]
+    tool: tool_evidence.ToolEvidence | None
     reused: Message | None
     cache_question: str
     cache_similarity: float
@@ -192,7 +194,7 @@ def _evidence(provenance: Provenance) -> Evidence:
     problems = details.get("problems")
     cache = details.get("cache")
     cache = cache if isinstance(cache, Mapping) else {}
-    known = {"rule", "problems", "reasoning", "cache"}
+    known = {"rule", "problems", "reasoning", "cache", *tool_evidence.DETAILS}
     total = _milliseconds(provenance.timings, "total")
     return Evidence(
         provenance=provenance,
@@ -210,6 +212,7 @@ def _evidence(provenance: Provenance) -> Evidence:
         reused=provenance.reused,
         cache_question=str(cache.get("question", "")),
         cache_similarity=float(cache.get("similarity", 1.0)),
+        tool=tool_evidence.tool_evidence(details),
         other_details=[
             (key, _flat(value)) for key, value in sorted(details.items()) if key not in known
         ],

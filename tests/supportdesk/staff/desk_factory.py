@@ -15,6 +15,7 @@ from conversations.models import (
     PassageUse,
     Provenance,
     Rating,
+    ToolAction,
     Visitor,
 )
 from knowledge.models import Entry, PromptTemplate, PromptVersion, Rule, Site, Tool
@@ -98,6 +99,19 @@ def tool_make(**values: object) -> Tool:
     tool = Tool.objects.create(**{**defaults, **values})
     tool.wordings.create(language="zh-hans", reply="{{ result.state }}", confirm="改吗？")
     return tool
+
+
+def change_make(answer: Message) -> ToolAction:
+    """A change that the customer of ``answer`` was asked to confirm in it."""
+    return ToolAction.objects.create(
+        conversation=answer.conversation,
+        visitor=answer.conversation.visitor,
+        actor_id="demo-lin",
+        tool_key="update_delivery_address",
+        rows=[["订单号", "123456"], ["新的收货地址", "上海市漕溪北路1号"]],
+        asked_in=answer,
+        expires_at=timezone.now() + timedelta(minutes=10),
+    )
 
 
 def rule_make(**values: object) -> Rule:

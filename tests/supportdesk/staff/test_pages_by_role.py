@@ -19,6 +19,7 @@ from knowledge.models import (
 from supportdesk.staff.roles import ROLE_PERMISSIONS, StaffRole
 from tests.supportdesk.staff.desk_factory import (
     answer_make,
+    change_make,
     person_make,
     prompt_make,
     provenance_make,
@@ -138,6 +139,7 @@ def _record(label):
         "knowledge.prompttemplate": prompt_make(),
         "knowledge.rule": rule_make(),
         "knowledge.tool": tool_make(),
+        "conversations.toolaction": change_make(answer),
         "knowledge.knowledgeimport": KnowledgeImport.objects.create(site=site, file_name="a.csv"),
         "knowledge.labelset": good.label_set,
         "knowledge.labelexample": good.examples.create(label_set=good.label_set, text="Great."),
