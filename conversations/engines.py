@@ -29,6 +29,7 @@ from conversations.ladder.guard import Guard
 from conversations.ladder.lookup import Lookup
 from conversations.ladder.model_seen import ModelSeen
 from conversations.ladder.ports import Knowledge, Labels, Step, Tools
+from conversations.ladder.quoted import Quoted
 from conversations.ladder.rules import RulesBefore, RulesOnFallback
 from conversations.ladder.tool import ToolStep
 from conversations.ladder.tool_choice import ModelChoice
@@ -280,6 +281,7 @@ def ladder_make(
             *([SameQuestion(memory, model=seen)] if memory is not None else []),
             Lookup(knowledge, relevant_probability=policy.relevant_probability),
             Direct(direct_probability=policy.direct_probability),
+            Quoted(client=chat),
             Clarify(),
             *([AlikeQuestion(memory)] if memory is not None else []),
             generated,

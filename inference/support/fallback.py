@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inference.support.passages import SupportPassage, sentences_of
 from inference.support.questions import question_of
-from inference.support.relevance import relevance, window_relevance
+from inference.support.relevance import EXTRACT_LEAST, relevance, window_relevance
 
 # Share of the question's weight that a single sentence of a long text must hold.
 SENTENCE_COVERED = 0.7
@@ -42,6 +42,10 @@ def own_words(
         reverse=True,
     )
     for _, passage in covering:
+        if passage.extract:
+            if (passage.probability or 0.0) >= EXTRACT_LEAST:
+                return OwnWords(passage.extract, passage.id)
+            continue
         if passage.is_curated(language):
             return OwnWords(passage.answer, passage.id)
         text = _covering_sentences(question, passage, language, most)

@@ -36,7 +36,9 @@ class SupportPassage:
 
     ``probability`` is the retrieval's, calibrated, that the passage answers the customer's
     question; None when nothing but words can tell. ``about`` are the entry's other phrasings and
-    its keywords: they tell what it is about, and support no claim.
+    its keywords: they tell what it is about, and support no claim. ``extract`` are the sentences
+    of a document that are nearest to the question (``extracts.py``); ``probability`` is then that
+    they answer it.
     """
 
     id: str
@@ -44,6 +46,7 @@ class SupportPassage:
     answer: str
     probability: float | None = None
     about: str = ""
+    extract: str = ""
 
     def is_curated(self, language: str) -> bool:
         """An entry with a question and a short answer, read as one piece; else a document."""

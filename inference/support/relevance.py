@@ -38,6 +38,10 @@ _COVERED_BY_WORDS = 0.8
 _COVERED_SLOPE = 3.0
 # From here on the question is one that the shop itself has written for the entry.
 CERTAIN = 0.99
+# From these probabilities on an extract of a document is worth reading, and is sent as an answer
+# (docs/evaluation.md).
+EXTRACT_RELEVANT = 0.15
+EXTRACT_LEAST = 0.35
 # A word counts as there from this coverage on (a common beginning, most of a long word).
 _SAME = 0.75
 _TOPIC_WEIGHT = 1.5
@@ -255,6 +259,8 @@ def relevance(
     A question without any content word ("?") is covered by nothing.
     """
     asked = question_of(question, language)
+    if passage.extract and passage.probability is not None:
+        return _extract_relevance(asked, passage, passage.probability, language)
     if passage.probability is not None:
         threshold = _least_covered(passage.probability)
     if not asked.terms and not asked.topics:
@@ -273,6 +279,15 @@ def relevance(
     if swapped:
         return replace(best, covers=False, missing=swapped)
     return best
+
+
+def _extract_relevance(
+    asked: Question, passage: SupportPassage, probability: float, language: str
+) -> Relevance:
+    """An extract was chosen by words and meaning together; its probability decides."""
+    coverage = weighted_coverage(asked.terms, TermSource(passage.extract, language))
+    gives = wanted_given(asked.wanted, passage.extract, language)
+    return Relevance(probability >= EXTRACT_RELEVANT, (), coverage, gives)
 
 
 def passages_relevant(

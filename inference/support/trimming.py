@@ -37,8 +37,10 @@ def passage_trimmed(
     """``passage`` with at most ``max_characters`` of its sentences, in their order.
 
     The sentences that share most with the question stay; at least one always does. A passage that
-    is short enough comes back as it is.
+    is short enough comes back as it is; of a document its extract stays.
     """
+    if passage.extract:
+        return replace(passage, answer=passage.extract)
     if len(passage.answer) <= max_characters:
         return passage
     sentences = sentences_of(passage.answer)

@@ -22,6 +22,7 @@ _COLUMNS = (
     "audience_id",
     "valid_from",
     "valid_until",
+    "document_id",
 )
 
 
@@ -30,7 +31,8 @@ class IndexedEntry:
     """What retrieval knows of a published entry.
 
     ``audience_id`` None is for everyone; it may be shown from ``valid_from`` (None: always) until
-    before ``valid_until`` (None: for good).
+    before ``valid_until`` (None: for good). ``is_document``: a piece of an imported document, not
+    an answer that somebody wrote for a question.
     """
 
     entry_id: int
@@ -43,6 +45,7 @@ class IndexedEntry:
     audience_id: int | None = None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    is_document: bool = False
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -113,6 +116,7 @@ def entries_read(site_id: int, known: EntriesRead) -> EntriesRead:
             row.audience_id,
             row.valid_from,
             row.valid_until,
+            row.document_id is not None,
         )
         for row in changed.values_list(*_COLUMNS, named=True)
     }

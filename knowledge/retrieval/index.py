@@ -309,6 +309,7 @@ def _passage(candidate: Candidate, rank: float, next_rank: float) -> Passage:
         vector_score=candidate.cosine,
         phrasings=entry.phrasings,
         keywords=entry.keywords,
+        is_document=entry.is_document,
     )
 
 

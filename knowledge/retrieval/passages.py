@@ -17,6 +17,9 @@ class Passage:
 
     ``score`` is the fused rank score in [0, 1]; ``probability`` is the calibrated probability that
     this entry answers the question. ``id`` is what stands in the prompt and in citations.
+
+    Of a piece of a document ``extract`` are the sentences nearest to the question, and
+    ``probability`` is that they answer it; empty while the encoder is away.
     """
 
     id: str
@@ -31,6 +34,8 @@ class Passage:
     vector_score: float | None
     phrasings: tuple[str, ...] = ()
     keywords: str = ""
+    is_document: bool = False
+    extract: str = ""
 
     def as_support(self) -> SupportPassage:
         """The passage as the support check reads it."""
@@ -40,6 +45,7 @@ class Passage:
             answer=self.answer,
             probability=self.probability,
             about=" ".join((*self.phrasings, self.keywords)).strip(),
+            extract=self.extract,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,9 +20,10 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from inference.chat import EmbeddingClient
-from inference.errors import EngineError
+from inference.errors import EngineDown, EngineError
 from knowledge.retrieval.common import common_questions
 from knowledge.retrieval.entries import NOTHING_READ, EntriesRead, entries_read, revision_read
+from knowledge.retrieval.extracts import ExtractFinder
 from knowledge.retrieval.index import SiteIndex, texts_missing
 from knowledge.retrieval.passages import Passage, Retrieval
 from knowledge.retrieval.vectors import (
@@ -88,6 +89,7 @@ class Retriever:
         self._now = now
         self._encoder_asked_from = clock()
         self._sites: dict[int, _Site] = {}
+        self._extracts = ExtractFinder(self._passage_vectors)
         self._anticipated: dict[str, asyncio.Task[Floats | None]] = {}
         # Two, so that a question does not wait for the index of another site.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="retrieval")
@@ -144,6 +146,7 @@ class Retriever:
             audiences=audiences,
             at=self._now(),
         )
+        passages = await self._extracted(text, vector, language, passages)
         hybrid = vector is not None and len(site.table) > 0
         return Retrieval(
             passages=tuple(passages),
@@ -228,6 +231,23 @@ class Retriever:
             site.table.add(added)
             site.missing = texts_missing(site.missing, site.table)
             await self._run(vectors_store, settings.EMBEDDING_MODEL, added)
+
+    async def _extracted(
+        self, text: str, vector: Floats | None, language: str, passages: list[Passage]
+    ) -> list[Passage]:
+        """Documents with the sentences that are nearest; without the encoder as they are."""
+        if vector is None or not any(passage.is_document for passage in passages):
+            return passages
+        try:
+            return await self._extracts.extracted(text, vector, language, passages)
+        except EngineError as error:
+            logger.warning("The sentences of a document could not be compared: %s", error)
+            return passages
+
+    async def _passage_vectors(self, texts: Sequence[str]) -> Floats:
+        if self._encoder is None:
+            raise EngineDown("There is no encoder.")
+        return await self._encoder.embed(texts, kind="passage", timeout=CATCH_UP_SECONDS)
 
     async def _query_vector(self, text: str) -> Floats | None:
         if self._encoder is None or not self._encoder_is_due() or not text.strip():

@@ -1,11 +1,12 @@
 """``evaluate grounded``: questions with documents, by the path that a customer's question takes.
 
-Passages that speak of what is asked, trimmed; the default prompt; the engine, greedy; the support
-check; then the answer, the passage's own words, or "cannot confirm".
+The extracts of the documents, by words and vectors, read by the model; then the one that answers, word
+for word, or "cannot confirm".
 """
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 import time
@@ -14,21 +15,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 
 from inference.chat import GenerationParameters
-from inference.prompts.rendering import PromptSource, prompt_render
-from inference.support.check import SupportCheck, SupportPassage
+from inference.engines.encoder import EncoderEngine
+from inference.prompts.rendering import PromptSource
+from inference.support.extracts import EXTRACT_MOST, passages_extracted, texts_compared
 from inference.support.fallback import own_words
-from inference.support.trimming import passages_prepared
-from supportdesk.evaluation.engines import Generate
+from inference.support.passages import SupportPassage
+from inference.support.verification import ExtractReader
 from supportdesk.evaluation.judge import is_refusal, is_unsupported, plain
 from supportdesk.evaluation.rows import Row, Score, text_list
 
 _NEGATIVES = 4
-# Documents, not curated entries: more of them, each cut to what matters.
-_PASSAGES = 5
-_PASSAGE_CHARACTERS = {"zh-hans": 120, "en": 240}
 _SEED = 20240601
 
 
@@ -38,6 +38,23 @@ class GroundedAnswer:
 
     text: str | None
     step: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedTools:
+    """The encoder, and the chat model that reads extracts (None: words and vectors decide)."""
+
+    encoder: EncoderEngine
+    reader: ExtractReader | None
+
+    async def cosines(self, question: str, texts: Sequence[str]) -> dict[str, float]:
+        """Of the question with each text."""
+        if not texts:
+            return {}
+        [asked] = await self.encoder.embed([question], "query")
+        vectors = await self.encoder.embed(texts, "passage")
+        found = np.asarray(vectors) @ asked
+        return dict(zip(texts, map(float, found), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +84,17 @@ async def grounded_answer(
     question: str,
     documents: Sequence[SupportPassage],
     language: str,
-    prompt: DefaultPrompt,
-    generate: Generate,
+    tools: GroundedTools,
 ) -> GroundedAnswer:
     """Answer from documents, or say that it cannot be confirmed."""
-    passages = passages_prepared(
-        question,
-        documents,
-        language,
-        limit=_PASSAGES,
-        max_characters=_PASSAGE_CHARACTERS[language],
-    )
-    if not passages:
+    cosines = await tools.cosines(question, texts_compared(documents))
+    passages = passages_extracted(question, documents, language, cosines)
+    if tools.reader is not None:
+        passages = await tools.reader.verified(question, passages, language)
+    own = own_words(question, passages, language)
+    if own is None:
         return GroundedAnswer(None, "not_in_knowledge")
-    variables = {
-        "passages": [{"id": p.id, "question": p.question, "answer": p.answer} for p in passages],
-        "history": [],
-        "question": question,
-        "current_time": time.strftime("%Y-%m-%d %H:%M"),
-        "user_region": "",
-        "shop_name": "",
-        "language": language,
-    }
-    messages = prompt_render(prompt.source, variables)
-    text = (await generate(messages, prompt.parameters)).strip()
-    verdict = SupportCheck(question=question, passages=documents, language=language).answer(text)
-    if verdict.supported and not verdict.refusal:
-        return GroundedAnswer(text, "generated")
-    own = None if verdict.refusal else own_words(question, documents, language)
-    if own is not None:
-        return GroundedAnswer(own.text, "own_words")
-    return GroundedAnswer(None, "refused" if verdict.refusal else "unsupported")
+    return GroundedAnswer(own.text, "quoted")
 
 
 def is_right(answer: str, groups: Sequence[Sequence[str]]) -> bool:
@@ -106,21 +103,22 @@ def is_right(answer: str, groups: Sequence[Sequence[str]]) -> bool:
     return all(any(plain(a).replace(" ", "") in said for a in group) for group in groups)
 
 
-async def grounded_score(name: str, rows: Sequence[Row], generate: Generate) -> Score:
+async def grounded_score(name: str, rows: Sequence[Row], tools: GroundedTools) -> Score:
     """Accuracy with one positive and four negative documents, refusals with negatives only.
 
     ``unsupported_rate`` is over all answers that were given, judged by ``judge.is_unsupported``
-    against the documents. The order of the documents is shuffled with a fixed seed.
+    against the documents, ``too_long_rate`` the share longer than an answer may be. ``_low`` and
+    ``_high`` are a 95 % interval (Wilson). The order of the documents is shuffled with a fixed seed.
     """
     shuffle = random.Random(_SEED)  # noqa: S311 no secret
     right: list[bool] = []
     refused: list[bool] = []
     unsupported: list[bool] = []
+    too_long: list[bool] = []
     steps: dict[str, int] = {}
     times: list[float] = []
     for row in rows:
         language = "en" if row["lang"] == "en" else "zh-hans"
-        prompt = default_prompt(language)
         negatives = list(text_list(row, "negative"))
         for positive in (True, False):
             texts = negatives[:_NEGATIVES] if positive else negatives[: _NEGATIVES + 1]
@@ -131,7 +129,7 @@ async def grounded_score(name: str, rows: Sequence[Row], generate: Generate) -> 
             shuffle.shuffle(texts)
             documents = [SupportPassage(f"D{i}", "", text) for i, text in enumerate(texts)]
             started = time.perf_counter()
-            answer = await grounded_answer(row["question"], documents, language, prompt, generate)
+            answer = await grounded_answer(row["question"], documents, language, tools)
             times.append((time.perf_counter() - started) * 1000)
             given = answer.text is not None and not is_refusal(answer.text)
             key = f"{'positive' if positive else 'negative'}_{answer.step}"
@@ -142,13 +140,32 @@ async def grounded_score(name: str, rows: Sequence[Row], generate: Generate) -> 
                 refused.append(not given)
             if given:
                 unsupported.append(is_unsupported(answer.text or "", texts, row["question"]))
+                too_long.append(_length(answer.text or "", language) > EXTRACT_MOST[language])
     metrics = {
         "accuracy": _mean(right),
         "refusal_rate": _mean(refused),
         "unsupported_rate": _mean(unsupported),
+        "too_long_rate": _mean(too_long),
+        **_interval("accuracy", right),
+        **_interval("refusal_rate", refused),
     }
     metrics |= {f"share_{step}": count / len(times) for step, count in sorted(steps.items())}
     return Score("grounded", name, len(rows), metrics, statistics.median(times) if times else 0.0)
+
+
+def _length(text: str, language: str) -> int:
+    return len(text.split()) if language == "en" else len(text)
+
+
+def _interval(name: str, values: Sequence[bool]) -> dict[str, float]:
+    """Wilson's 95 % interval of a share (Wilson 1927)."""
+    n, z = len(values), 1.96
+    if not n:
+        return {}
+    share = sum(values) / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return {f"{name}_low": middle - half, f"{name}_high": middle + half}
 
 
 def _mean(values: Sequence[bool]) -> float:

@@ -14,13 +14,15 @@ from inference.errors import InferenceError
 from supportdesk.evaluation.rows import EvaluationError, Row, Score, rows_read, sets_find
 
 if TYPE_CHECKING:
-    from supportdesk.evaluation.engines import Generate
+    from supportdesk.evaluation.grounded import GroundedTools
 
+# Seconds that the model may take for one look; nobody waits for it.
+_PATIENCE = 120.0
 TASKS = ("retrieval", "match", "intent", "sentiment", "grounded", "support", "gaps", "security")
 
 
 class Command(BaseCommand):
-    _generate: Generate | None = None
+    _tools: GroundedTools | None = None
     help = "Scores the product's parts on labelled JSONL files."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--set", dest="name", help="one set: its file's name without ending")
         parser.add_argument("--limit", type=int, help="at most so many rows of each set")
         parser.add_argument(
-            "--no-model", action="store_true", help="labels: learn without the chat model"
+            "--no-model", action="store_true", help="labels, grounded: without the chat model"
         )
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
@@ -42,7 +44,13 @@ class Command(BaseCommand):
             scores = (
                 self._labels(task, options)
                 if task in ("intent", "sentiment")
-                else self._scores(task, options["data"], options["name"], options["limit"])
+                else self._scores(
+                    task,
+                    options["data"],
+                    options["name"],
+                    options["limit"],
+                    use_model=not options["no_model"],
+                )
             )
             for score in scores:
                 self.stdout.write(score.as_json() if options["json"] else _line(score))
@@ -51,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _scores(
-        self, task: str, data: Path, name: str | None, limit: int | None
+        self, task: str, data: Path, name: str | None, limit: int | None, *, use_model: bool
     ) -> Iterator[Score]:
         if task == "match":
             from supportdesk.evaluation.match import encoder_open, match_score
@@ -89,7 +97,7 @@ class Command(BaseCommand):
 
                 yield support_score(one, rows)
             else:
-                yield asyncio.run(self._grounded(one, rows))
+                yield self._grounded(one, rows, use_model=use_model)
 
     def _labels(self, task: str, options: dict[str, Any]) -> Iterator[Score]:
         from inference.labels.labelling import Labeller
@@ -120,13 +128,16 @@ class Command(BaseCommand):
             rows = rows_read(data / f"{one}.jsonl", limit)
             yield asyncio.run(security_score(one, rows, entries_shipped(), encoder, chat))
 
-    async def _grounded(self, name: str, rows: list[Row]) -> Score:
-        from supportdesk.evaluation.engines import chat_open, generator_of
-        from supportdesk.evaluation.grounded import grounded_score
+    def _grounded(self, name: str, rows: list[Row], *, use_model: bool) -> Score:
+        from inference.support.verification import ExtractReader
+        from supportdesk.evaluation.engines import chat_open
+        from supportdesk.evaluation.grounded import GroundedTools, grounded_score
+        from supportdesk.evaluation.match import encoder_open
 
-        if self._generate is None:
-            self._generate = generator_of(chat_open())
-        return await grounded_score(name, rows, self._generate)
+        if self._tools is None:
+            reader = ExtractReader(chat_open(), seconds=_PATIENCE) if use_model else None
+            self._tools = GroundedTools(encoder_open(), reader)
+        return asyncio.run(grounded_score(name, rows, self._tools))
 
 
 def _line(score: Score) -> str:
