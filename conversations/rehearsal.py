@@ -88,6 +88,9 @@ AS_PUBLISHED: Final = Staging()
 class Rehearsal:
     """Ladders over the engines at hand, for questions that no customer asked.
 
+    Tools that look things up are called as for a visitor whom nobody knows; a tool that would change
+    something offers that, and there is nobody to confirm it. The answer cache is left alone.
+
     Args:
         engines: of this process or opened for the purpose; they stay the caller's.
         chat: the model that answers; it stays the caller's as well.
@@ -139,6 +142,7 @@ class Rehearsal:
             budget=self._budget,
             labels=SiteLabels(self.labeller()),
             policy=staging.policy(),
+            tools=self.engines.tools,
         )
 
 

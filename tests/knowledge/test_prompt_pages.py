@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -62,7 +61,6 @@ def test_words_joined_again_are_the_text():
 @pytest.fixture
 def alice(db, settings) -> Client:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    call_command("migrate", verbosity=0)
     client = Client(headers={"accept-language": "en"})
     client.force_login(person_make(StaffRole.ADMIN))
     return client
