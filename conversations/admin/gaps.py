@@ -28,6 +28,7 @@ from conversations.gaps.filling import (
 from conversations.gaps.selectors import gaps_listed
 from conversations.gaps.tasks import gap_checking, gaps_search_ask
 from conversations.models import Gap
+from knowledge.services.proposals import change_is_live
 
 QUESTIONS_SHOWN = 100
 State = Gap.State
@@ -172,6 +173,9 @@ class GapAdmin(ModelAdmin):
         return response
 
     def _fill(self, request: HttpRequest, gap: Gap) -> HttpResponse:
+        if not change_is_live(user=request.user, site=gap.site):
+            # Where changes are reviewed, an entry of a gap is no way around it.
+            raise PermissionDenied
         form = GapEntryForm(request.POST)
         if not form.is_valid():
             return self._page(request, gap, form)

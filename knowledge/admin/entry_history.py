@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -112,7 +113,10 @@ class EntryHistoryPages:
         """Every revision, newest first, each with what it changed."""
         entry = self._entry(request, object_id)
         # Also what was written past the services since; a page that is looked at may keep it.
-        revision_catch_up(entry=entry)
+        with transaction.atomic():
+            locked = Entry.objects.select_for_update().filter(pk=entry.pk).first()
+            if locked is not None:
+                revision_catch_up(entry=locked)
         revisions = EntryRevision.objects.filter(entry_id=entry.pk, number__isnull=False)
         revisions = revisions.select_related("by").order_by("-number")
         page = Paginator(revisions, REVISIONS_SHOWN).get_page(request.GET.get("page"))

@@ -43,6 +43,7 @@ from knowledge.services.imports.planning import (
     import_create,
     import_web_create,
 )
+from knowledge.services.proposals import change_is_live
 from knowledge.tasks import import_applying, import_planning, import_undoing
 from knowledge.web_pages.reading import address_clean
 
@@ -299,6 +300,11 @@ class KnowledgeImportAdmin(ModelAdmin):
                     return self._page(batch.pk)
                 import_columns_set(batch=batch, columns=form.cleaned_data)
                 import_planning.enqueue(batch.pk, language)
+            case "start" | "undo" if not change_is_live(user=request.user, site=batch.site):
+                messages.error(
+                    request,
+                    gettext("Changes of this site are reviewed; only who may publish can do this."),
+                )
             case "start":
                 import_start(batch=batch)
                 import_applying.enqueue(batch.pk, language)

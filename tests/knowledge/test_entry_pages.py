@@ -7,13 +7,15 @@ import io
 from datetime import UTC, date, datetime
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations.models import Gap
 from knowledge.models import Audience, Entry, EntryRevision, Site
 from knowledge.services.entries import entry_create, entry_update
+from knowledge.services.imports.planning import import_create, import_plan
 from knowledge.services.sites import site_update
 from supportdesk.staff.roles import StaffRole, roles_ensure
 from tests.supportdesk.staff.desk_factory import person_make
@@ -287,3 +289,49 @@ def test_an_audience_is_made_on_its_page(as_role, site: Site) -> None:
         admin.post(address, {"site": site.pk, "name": "x", "groups": "y" * 61}).status_code == 200
     )
     assert Audience.objects.count() == 1
+
+
+def editor_make() -> User:
+    """Somebody who may change entries and import, but not publish where changes are reviewed."""
+    person = User.objects.create_user("editor", password="x", is_staff=True)
+    person.user_permissions.set(
+        Permission.objects.filter(
+            codename__in=[
+                "view_entry", "change_entry", "delete_entry", "view_knowledgeimport",
+                "add_knowledgeimport", "view_gap", "change_gap", "view_entryproposal",
+            ]
+        )
+    )  # fmt: skip
+    return person
+
+
+def test_an_editor_finds_no_way_around_the_review(client: Client, entry: Entry) -> None:
+    site_update(site=entry.site, review_is_required=True)
+    client.force_login(editor_make())
+    batch = import_plan(
+        batch=import_create(site=entry.site, file_name="a.csv", data=b"question,answer\nQ?,A.\n")
+    )
+    gap = Gap.objects.create(
+        site=entry.site, language="en", title="Do you repair?", last_asked_at=timezone.now()
+    )
+    before = list(Entry.objects.values())
+
+    bulk(client, "unpublish", entry)
+    client.post(
+        reverse("admin:knowledge_entry_changelist"),
+        {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"},
+    )
+    client.post(reverse("admin:knowledge_entry_delete", args=[entry.pk]), {"post": "yes"})
+    client.post(reverse("admin:knowledge_entry_revert", args=[entry.pk]), {"number": "1"})
+    step = reverse("admin:knowledge_knowledgeimport_step", args=[batch.pk])
+    client.post(step, {"step": "start"})
+    client.post(
+        reverse("admin:conversations_gap_step", args=[gap.pk]),
+        {"step": "fill", "question": "Q?", "answer": "A.", "phrasings": ""},
+    )
+    change(client, entry, answer="x")
+
+    assert list(Entry.objects.values()) == before
+    batch.refresh_from_db()
+    assert batch.state == "planned"
+    assert EntryRevision.objects.get(number=None).answer == "x"
