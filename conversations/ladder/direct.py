@@ -29,7 +29,7 @@ class Direct:
         least = self._direct_probability
         if best.probability < (max(EXACT_PROBABILITY, least) if keywords_only else least):
             return None
-        if best.language != walk.language:
+        if best.extract or best.language != walk.language:
             return None
         if not relevance(walk.standalone, best.as_support(), walk.language).covers:
             return None
