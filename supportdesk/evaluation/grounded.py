@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from inference.chat import GenerationParameters
 from inference.engines.encoder import EncoderEngine
@@ -40,21 +41,25 @@ class GroundedAnswer:
     step: str
 
 
-@dataclass(frozen=True, slots=True)
 class GroundedTools:
-    """The encoder, and the chat model that reads extracts (None: words and vectors decide)."""
+    """The encoder, and the reading of extracts (None: words and vectors decide alone).
 
-    encoder: EncoderEngine
-    reader: ExtractReader | None
+    Vectors are kept: most documents are asked about twice.
+    """
+
+    def __init__(self, encoder: EncoderEngine, reader: ExtractReader | None) -> None:
+        self._encoder = encoder
+        self.reader = reader
+        self._vectors: dict[str, NDArray[np.float32]] = {}
 
     async def cosines(self, question: str, texts: Sequence[str]) -> dict[str, float]:
         """Of the question with each text."""
-        if not texts:
-            return {}
-        [asked] = await self.encoder.embed([question], "query")
-        vectors = await self.encoder.embed(texts, "passage")
-        found = np.asarray(vectors) @ asked
-        return dict(zip(texts, map(float, found), strict=True))
+        new = [text for text in texts if text not in self._vectors]
+        if new:
+            vectors = await self._encoder.embed(new, "passage")
+            self._vectors.update(zip(new, vectors, strict=True))
+        [asked] = await self._encoder.embed([question], "query")
+        return {text: float(self._vectors[text] @ asked) for text in texts}
 
 
 @dataclass(frozen=True, slots=True)
