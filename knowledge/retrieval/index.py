@@ -106,10 +106,11 @@ class SiteIndex:
         self._live = live
         self._common = common
         self._geometry: tuple[VectorTable, Geometry] | None = None
+        self._entries = [entry for part in parts for entry in part.entries]
         self._is_live = np.fromiter(
-            (live.get(e.entry_id) is e for part in parts for e in part.entries), dtype=bool
+            (live.get(entry.entry_id) is entry for entry in self._entries), dtype=bool
         )
-        self._visibility = Visibility([entry for part in parts for entry in part.entries])
+        self._visibility = Visibility(self._entries)
 
     @classmethod
     def built(
@@ -201,11 +202,10 @@ class SiteIndex:
         terms = list(dict.fromkeys(search_terms(text)))
         seen = self._seen(vector, language, table)
         signals = self._signals(terms, seen)
-        entries = [entry for part in self._parts for entry in part.entries]
         has_vectors = ~np.isnan(signals.question_cosine)
         found = []
         for row in self._first(signals, shown, has_vectors):
-            entry = entries[row]
+            entry = self._entries[row]
             features = {
                 "question_bm25": float(signals.question_bm25[row]),
                 "answer_bm25": float(signals.answer_bm25[row]),

@@ -118,9 +118,12 @@ def keyword_scores(parts: Sequence[KeywordPart], terms: Sequence[str]) -> Keywor
     """Score a query's terms against the parts of an index, in their order."""
     count = sum(part.count for part in parts)
     question, answer, found_question, found = (np.zeros(count, np.float32) for _ in range(4))
+    # The number of the last term that each row was counted for: to sort two long lists of rows
+    # together would take longer than all of the rest.
+    counted = np.full(count, -1, dtype=np.int32)
     weights: dict[str, float] = {}
     question_mass = answer_mass = 0.0
-    for term in dict.fromkeys(terms):
+    for number, term in enumerate(dict.fromkeys(terms)):
         in_questions = sum(part.question.frequency(term) for part in parts)
         in_answers = sum(part.answer.frequency(term) for part in parts)
         question_idf = idf(in_questions, count)
@@ -138,7 +141,9 @@ def keyword_scores(parts: Sequence[KeywordPart], terms: Sequence[str]) -> Keywor
             other_rows, scores = part.answer.column(term)
             other_rows = other_rows + start
             answer[other_rows] += scores * np.float32(answer_idf)
-            found[np.union1d(rows, other_rows)] += np.float32(weight)
+            found[rows] += np.float32(weight)
+            counted[rows] = number
+            found[other_rows[counted[other_rows] != number]] += np.float32(weight)
             start += part.count
     mass = sum(weights.values())
     once = 1.0 / (1.0 + _K1)  # a word once in a text of average length, at idf 1

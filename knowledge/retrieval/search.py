@@ -22,9 +22,15 @@ from numpy.typing import NDArray
 from inference.chat import EmbeddingClient
 from inference.errors import EngineDown, EngineError
 from knowledge.retrieval.common import common_questions
-from knowledge.retrieval.entries import NOTHING_READ, EntriesRead, entries_read, revision_read
+from knowledge.retrieval.entries import (
+    NOTHING_READ,
+    EntriesRead,
+    IndexedEntry,
+    entries_read,
+    revision_read,
+)
 from knowledge.retrieval.extracts import ExtractFinder
-from knowledge.retrieval.index import SiteIndex, texts_missing
+from knowledge.retrieval.index import SiteIndex, texts_missing, texts_of
 from knowledge.retrieval.passages import Passage, Retrieval
 from knowledge.retrieval.vectors import (
     EmbeddedText,
@@ -201,7 +207,12 @@ class Retriever:
         )
         table, missing = site.table, site.missing
         if self._encoder is not None:
-            table, missing = await self._run(_vectors_of, index, table)
+            changed = [
+                entry
+                for pk, entry in read.entries.items()
+                if site.read.entries.get(pk) is not entry
+            ]
+            table, missing = await self._run(_vectors_of, index, table, changed, missing)
         # All at once, between two awaits: no question sees one without the others.
         site.index, site.table, site.missing, site.read = index, table, missing, read
 
@@ -284,12 +295,21 @@ def _is_vain(computing: asyncio.Task[Floats | None]) -> bool:
 
 
 def _vectors_of(
-    index: SiteIndex, table: VectorTable
+    index: SiteIndex,
+    table: VectorTable,
+    changed: Collection[IndexedEntry],
+    missing_before: Mapping[TextHash, EmbeddedText],
 ) -> tuple[VectorTable, dict[TextHash, EmbeddedText]]:
-    """The table with the stored vectors of an index's texts, and the texts that have none."""
-    texts = index.texts()
-    if len(table) > 2 * len(texts) + BATCH_TEXTS:  # most of it is of texts that are gone
-        table = table.kept(texts.keys())
+    """The table with the stored vectors of an index's texts, and the texts that have none.
+
+    Only the texts of ``changed`` entries are looked at, and those that had none before: the hashes
+    of a hundred thousand entries take a second. A text that is gone meanwhile is embedded in vain.
+    """
+    texts = {**missing_before, **texts_of(changed)}
+    if len(table) > 4 * len(index) + BATCH_TEXTS:  # perhaps most of it is of texts that are gone
+        wanted = index.texts()
+        if len(table) > 2 * len(wanted) + BATCH_TEXTS:
+            table = table.kept(wanted.keys())
     missing = texts_missing(texts, table)
     table.add(vectors_read(settings.EMBEDDING_MODEL, list(missing)))
     return table, texts_missing(missing, table)
