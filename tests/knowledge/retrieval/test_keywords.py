@@ -1,0 +1,29 @@
+"""The shares of a query's words that entries have, told another way for random texts."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from knowledge.retrieval.keywords import KeywordPart, keyword_scores
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_word_in_both_fields_counts_once_and_in_every_part(seed: int) -> None:
+    chance = random.Random(seed)
+    words = [f"w{number}" for number in range(40)]
+
+    def field(count: int) -> list[list[str]]:
+        return [[chance.choice(words) for _ in range(chance.randint(0, 6))] for _ in range(count)]
+
+    questions, answers = [field(30), field(7)], [field(30), field(7)]
+    parts = [KeywordPart(q, a) for q, a in zip(questions, answers, strict=True)]
+    scores = keyword_scores(parts, [chance.choice(words) for _ in range(5)])
+
+    mass = max(sum(scores.weights.values()), 1e-9)
+    asked, said = sum(questions, []), sum(answers, [])
+    for place in range(37):
+        found = [w for term, w in scores.weights.items() if term in asked[place] + said[place]]
+        assert np.isclose(scores.found[place], sum(found) / mass, atol=1e-5)
