@@ -23,7 +23,7 @@ def test_a_word_in_both_fields_counts_once_and_in_every_part(seed: int) -> None:
     scores = keyword_scores(parts, [chance.choice(words) for _ in range(5)])
 
     mass = max(sum(scores.weights.values()), 1e-9)
-    asked, said = sum(questions, []), sum(answers, [])
+    asked, said = questions[0] + questions[1], answers[0] + answers[1]
     for place in range(37):
         found = [w for term, w in scores.weights.items() if term in asked[place] + said[place]]
         assert np.isclose(scores.found[place], sum(found) / mass, atol=1e-5)
