@@ -9,6 +9,7 @@ better than the rest.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -24,6 +25,9 @@ EXTRACT_MOST: Final = {"zh-hans": 120, "en": 60}
 # Windows are ordered by this sum; cosines of E5 differ little, so they weigh much.
 _COSINE: Final = 8.0
 _GIVES: Final = 0.3
+_MARK: Final = re.compile(r"[，。！？；：、,!?;]")
+_WORD: Final = re.compile(r"[0-9A-Za-z.%]")
+_BROKEN: Final = re.compile(r"[0-9A-Za-z.,]+$")
 # A logistic fit over questions with documents that do or do not hold the answer, both languages
 # together (docs/evaluation.md tells on what and how well it holds on questions left out).
 _WORDS: Final = 2.0
@@ -94,6 +98,7 @@ def _windows(
     cosines: Mapping[str, float],
 ) -> list[_Window]:
     sentences = sentences_of(passage.answer)
+    places = _places(sentences, passage.answer)
     whole = cosines.get(passage.answer, 0.0)
     windows = []
     for first in range(len(sentences)):
@@ -103,7 +108,8 @@ def _windows(
             if length > EXTRACT_MOST[language]:
                 break
             last += 1
-        text = _cut((" " if language == "en" else "").join(sentences[first:last]), language)
+        # As the document has it: what stands between two sentences belongs to neither.
+        text = _cut(passage.answer[places[first][0] : places[last - 1][1]], language)
         windows.append(
             _Window(
                 place,
@@ -123,11 +129,28 @@ def _length(text: str, language: str) -> int:
     return len(text.split()) if language == "en" else len(text)
 
 
+def _places(sentences: Sequence[str], text: str) -> list[tuple[int, int]]:
+    """Where each sentence begins and ends in the text that it was cut from."""
+    places = []
+    end = 0
+    for sentence in sentences:
+        start = text.index(sentence, end)
+        end = start + len(sentence)
+        places.append((start, end))
+    return places
+
+
 def _cut(text: str, language: str) -> str:
+    """At most what an answer may have, cut at a mark and never within a number or a word."""
     most = EXTRACT_MOST[language]
     if _length(text, language) <= most:
         return text
-    return " ".join(text.split()[:most]) if language == "en" else text[:most]
+    if language == "en":
+        return " ".join(text.split()[:most])
+    ends = [match.end() for match in _MARK.finditer(text, 0, most)]
+    if ends and ends[-1] >= most // 2:
+        return text[: ends[-1]].rstrip("，,、：:；; ")
+    return _BROKEN.sub("", text[:most]) if _WORD.match(text[most]) else text[:most]
 
 
 def _probability(window: _Window, windows: Sequence[_Window]) -> float:

@@ -57,6 +57,24 @@ def test_an_extract_is_never_longer_than_an_answer_may_be(language: str) -> None
     assert 0 < length <= EXTRACT_MOST[language]
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [("塔" * 90 + "，" + "高" * 60, "塔"), ("塔" * 118 + "1840.42万元", "塔")],
+)
+def test_an_extract_is_cut_at_a_mark_and_never_within_a_number(text: str, end: str) -> None:
+    [passage] = passages_extracted(QUESTION, [SupportPassage("D1", "", text)], "zh-hans", {})
+
+    assert passage.extract.endswith(end)
+    assert text.startswith(passage.extract)
+
+
+def test_an_extract_of_two_sentences_stands_so_in_the_document() -> None:
+    text = "2022年6月6日。 2013年的塔高四十米。"
+    [passage] = passages_extracted("塔多高", [SupportPassage("D1", "", text)], "zh-hans", {})
+
+    assert passage.extract == text
+
+
 def test_sentences_that_were_not_compared_count_as_far_away() -> None:
     [first, *_] = passages_extracted(QUESTION, [SupportPassage("D1", "", TOWER)], "en", {})
 
