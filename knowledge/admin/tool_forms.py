@@ -41,17 +41,15 @@ def json_text(rows: int, label: Any, help_text: Any) -> JSONText:
     )
 
 
+def _help(name: str) -> Any:
+    return Tool._meta.get_field(name).help_text  # type: ignore[union-attr]
+
+
 class ToolForm(forms.ModelForm):
     """Refuses a tool that could not work or would be unsafe, before it is stored."""
 
-    parameters = json_text(
-        14,
-        Tool._meta.get_field("parameters").verbose_name,
-        Tool._meta.get_field("parameters").help_text,
-    )
-    mapping = json_text(
-        8, Tool._meta.get_field("mapping").verbose_name, Tool._meta.get_field("mapping").help_text
-    )
+    parameters = json_text(14, _("Parameters"), _help("parameters"))
+    mapping = json_text(8, _("Result"), _help("mapping"))
 
     class Meta:
         model = Tool

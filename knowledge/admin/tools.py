@@ -45,7 +45,8 @@ class WordingInline(StackedInline):
                 "fields": (
                     ("language", "status"),
                     "reply",
-                    ("reply_missing", "reply_refused"),
+                    "reply_missing",
+                    "reply_refused",
                     "confirm",
                     "login",
                 )
@@ -86,7 +87,9 @@ class ToolAdmin(ModelAdmin):
                 "fields": (
                     ("title", "key"),
                     "description",
-                    ("is_enabled", "changes", "needs_identity"),
+                    "is_enabled",
+                    "changes",
+                    "needs_identity",
                     "site",
                 )
             },
@@ -121,12 +124,13 @@ class ToolAdmin(ModelAdmin):
                     "Only for a tool that changes something: the customer confirms each call."
                 ),
                 "fields": (
-                    ("confirm_seconds", "is_repeatable"),
+                    "confirm_seconds",
+                    "is_repeatable",
                     ("check_tool", "check_flag"),
                 ),
             },
         ),
-        (gettext_lazy("The model"), {"fields": (("model_may_call", "model_words"),)}),
+        (gettext_lazy("The model"), {"fields": ("model_may_call", "model_words")}),
     )
 
     @display(
