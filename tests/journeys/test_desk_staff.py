@@ -160,11 +160,13 @@ def test_a_version_is_published_and_an_earlier_one_comes_back(prompt_page: Page)
     page.locator("[name=_publish]").click()
     expect(page.locator(".desk-versions tbody tr").first).to_contain_text("Published")
     assert page.locator(".desk-versions tbody tr").count() >= before
-    page.locator(".desk-versions tbody tr", has_text="Version 1").get_by_role(
-        "button", name="Bring back"
-    ).click()
+    earlier = page.locator(".desk-versions tbody tr", has_text="Version 1")
+    earlier.locator("summary", has_text="Bring back").click()
+    earlier.get_by_label("Why").fill("One word was too few")
+    earlier.get_by_role("button", name="Publish this text again").click()
     newest = page.locator(".desk-versions tbody tr").first
     expect(newest).to_contain_text("Published")
+    expect(newest).to_contain_text("One word was too few")
     assert newest.locator("pre").last.text_content() == original
     expect(page.locator(".desk-versions .desk-pill--primary")).to_have_count(0)
 
