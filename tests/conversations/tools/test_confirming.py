@@ -236,7 +236,7 @@ def test_an_unknown_outcome_is_told_where_the_call_may_not_be_repeated(
     assert offered.state == "uncertain"
     assert [key for key, *_ in caller.calls] == ["order_status"]
     assert offered.settled_in is not None
-    assert "没有回应" in offered.settled_in.text or "cannot tell" in offered.settled_in.text
+    assert offered.settled_in.text.startswith("店铺系统没有响应")
 
 
 def _revision(key: str, action: ToolAction) -> str:
