@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.conf import settings
-
 from conversations.customer_text import customer_text_clean
 from conversations.errors import BadFrame, ConversationError, RateLimited
 from conversations.frames import (
@@ -34,7 +32,7 @@ from conversations.services.presence import seen_note, typing_note
 from conversations.services.ratings import answer_rate
 from conversations.services.turns import turn_cancel
 from conversations.tokens import Session
-from inference.text.language import language_of
+from inference.text.language import language_told
 
 if TYPE_CHECKING:
     from conversations.desk import Desk
@@ -165,7 +163,7 @@ async def _accept(client_message_id: UUID, text: str, *, session: Session, desk:
         conversation_id=session.conversation_id,
         client_message_id=client_message_id,
         text=text,
-        language=language_of(text, settings.LANGUAGE_CODE),
+        language=language_told(text) or "",
         claim=desk.runner.has_room,
     )
     if not receipt.duplicate:

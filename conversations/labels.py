@@ -25,6 +25,7 @@ from inference.labels.values import Labelling
 from inference.prompts.rendering import SAMPLE_BARE, prompt_render
 from inference.rules.matching import LabelFound
 from inference.text.language import language_of
+from inference.text.names import name_in
 from knowledge.label_sets import SiteLabelSet, label_sets_enabled
 from knowledge.label_tasks import engines_open
 from knowledge.selectors import PublishedPrompt, prompt_published
@@ -55,7 +56,9 @@ def message_labelling(message_id: int) -> None:
     language = language_of(message.text, site.language)
     sets = label_sets_enabled(site_id=site.pk, language=language)
     prompt = prompt_published(site_id=site.pk, role=KEYWORDS, language=language)
-    labellings, keywords = asyncio.run(_background(sets, prompt, site.name, message.text))
+    labellings, keywords = asyncio.run(
+        _background(sets, prompt, name_in(site.name, language), message.text)
+    )
     message_labels_store(
         message=message, language=language, labellings=labellings, keywords=keywords
     )

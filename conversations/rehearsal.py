@@ -45,6 +45,7 @@ from inference.chat import (
 )
 from inference.labels.labelling import Labeller
 from inference.rules.matching import RuleSet
+from inference.text.names import name_in
 from knowledge.models import Site
 from knowledge.retrieval.passages import Retrieval
 from knowledge.selectors import PublishedPrompt
@@ -195,7 +196,7 @@ def question_for(
     """A question as an unknown visitor of the site would ask it now."""
     return Question(
         site_id=site.pk,
-        shop_name=site.name,
+        shop_name=name_in(site.name, language),
         texts=(text,),
         language=language,
         region=site.region,

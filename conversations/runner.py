@@ -34,6 +34,7 @@ from conversations.services.turns import (
     turn_release,
 )
 from conversations.switchboard import Switchboard
+from inference.text.names import name_in
 
 T = TypeVar("T")
 
@@ -242,7 +243,7 @@ def question_of(facts: TurnFacts, *, attempts: int, now: datetime) -> Question:
     return Question(
         conversation=str(facts.conversation_id),
         site_id=facts.site_id,
-        shop_name=facts.site_name,
+        shop_name=name_in(facts.site_name, facts.language),
         mode=facts.mode,
         region=facts.region,
         region_is_signed=facts.region_is_signed,

@@ -22,6 +22,7 @@ from inference.errors import PromptError
 from inference.prompts.rendering import PromptSource, prompt_head
 from inference.rules import matching
 from inference.rules.matching import RuleSet
+from inference.text.names import name_in
 from knowledge.models import Audience, Entry, Language, PromptVersion, Rule, Site
 from knowledge.tools.stored import tools_read
 from knowledge.tools.values import ToolSpec
@@ -96,7 +97,7 @@ def prompt_heads(*, role: str) -> list[list[ChatMessage]]:
             published = prompt_published(site_id=site_id, role=role, language=language)
             if published is None:
                 continue
-            variables = {"shop_name": name, "language": language}
+            variables = {"shop_name": name_in(name, language), "language": language}
             with suppress(PromptError):  # told at the question that needs it
                 head = prompt_head(published.source, variables)
                 if head is not None:

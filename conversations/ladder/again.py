@@ -100,6 +100,7 @@ def stands_alone(walk: Walk) -> bool:
         and len(question.text) <= QUESTION_MOST
         and not walk.details.get("used_history")
         and not walk.other_reading
+        and not walk.spoken
         and not question.variables
         and not question.region_is_signed
         and walk.rule_id is None

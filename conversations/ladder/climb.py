@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from conversations.enums import Reason
 from conversations.ladder.ports import Step
@@ -16,7 +17,9 @@ from conversations.ladder.values import (
     Walk,
     dialogue_of,
 )
-from inference.support.history import standalone_question
+from inference.support.history import Standalone, standalone_question
+from inference.text.foreign import foreign_language_of
+from inference.text.language import EN
 
 
 class Ladder:
@@ -46,11 +49,19 @@ class Ladder:
         """
         said = dialogue_of(question.history)
         offered = question.offered[-1] if question.offered else ()
-        understood = standalone_question(question.text, said, question.language, offered=offered)
+        spoken = foreign_language_of(question.text)
+        if spoken:
+            question = replace(question, language=EN)
+            understood = Standalone(question.text, used_history=False)
+        else:
+            understood = standalone_question(
+                question.text, said, question.language, offered=offered
+            )
         walk = Walk(
             question=question,
             deadline=deadline,
             live=live,
+            spoken=spoken,
             standalone=understood.text,
             other_reading=understood.other,
             is_open=understood.is_open,
@@ -64,6 +75,7 @@ class Ladder:
             question=question,
             deadline=Deadline.after(0.0, self._clock),
             live=Unseen(),
+            spoken=foreign_language_of(question.text),
             standalone=question.text,
             reason=reason,
         )

@@ -22,7 +22,7 @@ class Direct:
         self._direct_probability = direct_probability
 
     async def answer(self, walk: Walk) -> Answer | None:
-        if walk.retrieval is None or not walk.passages:
+        if walk.retrieval is None or not walk.passages or walk.spoken:
             return None
         keywords_only = walk.retrieval.method == "keywords"
         best = walk.passages[0]

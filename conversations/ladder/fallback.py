@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from conversations.enums import Reason, Tier
 from conversations.ladder import wording
+from conversations.ladder.foreign import foreign_cannot_confirm, foreign_lead, foreign_sorry
 from conversations.ladder.values import Answer, Walk
 from inference.support.fallback import own_words
+from inference.text.language import EN
 from knowledge.retrieval.calibration import (
     OFFER_PROBABILITY,
     OTHER_LANGUAGE_PROBABILITY,
@@ -50,10 +52,19 @@ class OtherLanguage:
     async def answer(self, walk: Walk) -> Answer | None:
         if walk.reason != Reason.NOT_IN_KNOWLEDGE or not walk.passages:
             return None
-        best = max(walk.passages, key=lambda passage: passage.probability)
-        if best.language == walk.language or best.probability < OTHER_LANGUAGE_PROBABILITY:
+        sure = [p for p in walk.passages if p.probability >= OTHER_LANGUAGE_PROBABILITY]
+        # English is what most people who write neither can read.
+        chosen = [p for p in sure if walk.spoken and p.language == EN] or walk.passages
+        best = max(chosen, key=lambda passage: passage.probability)
+        if best.probability < OTHER_LANGUAGE_PROBABILITY:
             return None
-        text = wording.other_language(walk.language, best.language, best.question, best.answer)
+        if walk.spoken:
+            lead = foreign_lead(walk.spoken, best.language)
+            text = f"{lead}\n{best.question}\n{best.answer}"
+        elif best.language != walk.language:
+            text = wording.other_language(walk.language, best.language, best.question, best.answer)
+        else:
+            return None
         return Answer(text, Tier.FALLBACK, walk.language, reason=walk.reason, cited=(best.id,))
 
 
@@ -76,7 +87,10 @@ class CannotConfirm:
         ][:OFFERED_MOST]
         walk.details["offered"] = [passage.id for passage in near]
         titles = tuple(passage.question for passage in near)
-        text = wording.cannot_confirm(walk.language, titles)
+        if walk.spoken:
+            text = foreign_cannot_confirm(walk.spoken, titles)
+        else:
+            text = wording.cannot_confirm(walk.language, titles)
         return Answer(text, Tier.FALLBACK, walk.language, reason=walk.reason, choices=titles)
 
 
@@ -87,7 +101,9 @@ class Apology:
 
     async def answer(self, walk: Walk) -> Answer:
         return Answer(
-            wording.apology(walk.language, walk.reason),
+            foreign_sorry(walk.spoken)
+            if walk.spoken
+            else wording.apology(walk.language, walk.reason),
             Tier.APOLOGY,
             walk.language,
             reason=walk.reason,

@@ -44,7 +44,8 @@ class Lookup:
             "method": retrieval.method,
             "probability": round(retrieval.probability, 4),
         }
-        walk.relevant = reading.relevant
+        # Nothing is made of it in a language that neither the model nor the checks know.
+        walk.relevant = () if walk.spoken else reading.relevant
         if not walk.relevant:
             walk.reason = Reason.NOT_IN_KNOWLEDGE
         return None

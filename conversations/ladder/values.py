@@ -166,7 +166,8 @@ class Walk:
     """One question's way up the ladder; the steps note here what they found and used.
 
     ``rejected`` is text of the model that was not let through, ``reasoning`` what it thought before
-    it wrote; customers see neither. ``tool_rule`` is a rule that calls a tool.
+    it wrote; customers see neither. ``spoken`` is the customer's language where that is neither
+    Chinese nor English (``ladder.foreign``). ``tool_rule`` is a rule that calls a tool.
     """
 
     question: Question
@@ -175,6 +176,7 @@ class Walk:
     standalone: str
     other_reading: str = ""
     is_open: bool = False
+    spoken: str = ""
     reason: Reason | None = None
     retrieval: Retrieval | None = None
     relevant: tuple[SupportPassage, ...] = ()

@@ -27,6 +27,7 @@ from conversations.ladder.values import ActionProposal
 from conversations.models import Conversation, Message, Provenance, ToolAction, Visitor
 from conversations.services.items import conversation_lock, item_append
 from conversations.wakes import wake_after_commit
+from inference.text.names import name_in
 from knowledge.tools.values import Actor, CallOutcome, digest_of
 
 LEASE_SECONDS: Final = 25.0
@@ -276,5 +277,5 @@ def _claimed(waiting: ToolAction) -> ClaimedAction:
         actor=Actor(waiting.actor_id, conversation.visitor.name),
         arguments=waiting.arguments,
         language=waiting.language,
-        shop_name=conversation.site.name,
+        shop_name=name_in(conversation.site.name, waiting.language),
     )

@@ -44,7 +44,8 @@ def message_receive(
     One transaction: when this returns, the message has its number and will get exactly one
     outcome, whatever dies. ``text`` is clean (``customer_text_clean``). Turns that wait and were
     never begun end as ``merged``: this message's turn answers them too. ``claim``: the caller runs
-    the turn itself if nothing of the conversation is before it.
+    the turn itself if nothing of the conversation is before it. ``language`` is that of the text,
+    empty where it does not tell.
 
     Raises:
         NotFound: no such conversation.
@@ -63,8 +64,9 @@ def message_receive(
             return Receipt(client_message_id, stored.seq, duplicate=True)
         if conversation.mode == Mode.CLOSED:
             raise ConversationClosed(client_message_id=client_message_id)
-        if language:
-            conversation.language = language
+        # "ok" and "2" are in the language of what was said before, or of the page.
+        language = language or conversation.language or conversation.site.language
+        conversation.language = language
         by_bot = conversation.mode == Mode.BOT
         turns = _turns_open(conversation) if by_bot else []
         waiting = [turn for turn in turns if turn.started_at is None]

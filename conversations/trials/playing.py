@@ -22,6 +22,7 @@ from inference.chat import ChatOptions, Priority
 from inference.errors import EngineError, InferenceError, LabelsError, PromptError
 from inference.labels.keywords import keywords_of
 from inference.prompts.rendering import SAMPLE_BARE, prompt_render
+from inference.text.names import name_in
 from knowledge.label_sets import label_sets_enabled
 from knowledge.models import Site
 from knowledge.selectors import PublishedPrompt
@@ -230,7 +231,7 @@ async def _plain_side(
         **SAMPLE_BARE,
         "question": play.text,
         "history": [{"role": role, "text": text} for role, text in said],
-        "shop_name": play.site.name,
+        "shop_name": name_in(play.site.name, play.language),
         "user_region": play.site.region,
         "language": play.language,
     }

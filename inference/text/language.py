@@ -30,10 +30,15 @@ _ENGLISH_GLUE = frozenset(_ENGLISH_GLUE_LIST.split())
 
 
 def language_of(text: str, default: str = ZH_HANS) -> LanguageCode:
+    """The language of a message (``language_told``), else ``default``."""
+    return language_told(text) or _known(default)
+
+
+def language_told(text: str) -> LanguageCode | None:
     """Guess the language of a message: ``zh-hans`` (any Chinese) or ``en``.
 
-    ``default`` answers when the text does not tell: digits, emoji, another script, a lone short
-    Latin word such as "ok" or "vip" that both languages use. Product names inside a Chinese
+    ``None`` when the text does not tell: digits, emoji, another script, a lone short Latin word
+    such as "ok" or "vip" that both languages use. Product names inside a Chinese
     sentence do not make it English ("iPhone 15 Pro Max 多少钱"), nor does a quoted Chinese word
     make an English one Chinese ("What does 退货 mean?").
     """
@@ -42,13 +47,13 @@ def language_of(text: str, default: str = ZH_HANS) -> LanguageCode:
     words = _LATIN_WORD.findall(folded)
     glue = sum(word in _ENGLISH_GLUE for word in words)
     if _OTHER_SCRIPT.search(folded) and len(_OTHER_SCRIPT.findall(folded)) > han + len(words):
-        return _known(default)
+        return None
     if han:
         # One Han character carries about half a word, and a quoted term in an English sentence is
         # outnumbered by the glue around it.
         return EN if glue >= 2 and len(words) > han / 2 else ZH_HANS
     if not words or (len(words) == 1 and not glue and len(words[0]) <= 4):
-        return _known(default)
+        return None
     return EN
 
 

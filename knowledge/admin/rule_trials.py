@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from inference.errors import PromptError
 from inference.prompts.rendering import text_render
 from inference.rules.matching import RuleOutcome, RuleVerdict, Trigger
+from inference.text.names import name_in
 from knowledge.admin.refusals import refusal_words
 from knowledge.models import Site
 from knowledge.selectors import rules_enabled
@@ -56,7 +57,7 @@ def trial_make(*, site: Site, text: str, language: str, trigger: Trigger) -> Tri
     reply = ""
     if decision.rule and decision.rule.reply:
         variables = {
-            "shop_name": site.name,
+            "shop_name": name_in(site.name, language),
             "user_region": site.region,
             "current_time": timezone.localtime().strftime("%Y-%m-%d %H:%M"),
             "question": text,

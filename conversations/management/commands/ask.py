@@ -30,7 +30,7 @@ from conversations.selectors import items_after, turn_facts
 from conversations.services.messages import message_receive
 from conversations.services.turns import ClaimedTurn, turn_claim, turn_finish
 from conversations.tools.demo_lease import demo_orders_leased
-from inference.text.language import language_of
+from inference.text.language import language_told
 from knowledge.models import Site
 
 _MARGIN = 0.5
@@ -149,7 +149,7 @@ def _message_ask(conversation_id: UUID, text: str) -> tuple[int | None, ClaimedT
         conversation_id=conversation_id,
         client_message_id=uuid.uuid4(),
         text=text,
-        language=language_of(text, settings.LANGUAGE_CODE),
+        language=language_told(text) or "",
     )
     if receipt.turn_id is None:
         return None, None

@@ -110,3 +110,17 @@ def test_a_closed_conversation_takes_nothing(alice: Customer) -> None:
 def test_an_unknown_conversation_is_not_found(transactional_db: None) -> None:
     with pytest.raises(NotFound):
         message_receive(conversation_id=uuid.uuid4(), client_message_id=uuid.uuid4(), text="你好")
+
+
+def test_a_message_that_tells_no_language_is_in_that_of_the_conversation(alice: Customer) -> None:
+    alice.send("Can I return it?", language="en")
+    alice.send("2", language="")
+
+    asked = alice.conversation.messages.filter(role="customer")
+    assert list(asked.values_list("language", flat=True)) == ["en", "en"]
+
+
+def test_the_first_message_that_tells_no_language_is_in_that_of_the_site(alice: Customer) -> None:
+    alice.send("ok", language="")
+
+    assert alice.conversation.messages.get().language == alice.site.language
