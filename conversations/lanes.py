@@ -1,8 +1,10 @@
-"""Where database work of the asynchronous code runs: one lane for writes, several for reads.
+"""Where database work of the asynchronous code runs: a lane for writes, another one for reads.
 
 SQLite takes one writer at a time; writers of one process that compete for its lock wait up to
-seconds, in a line they keep in order. And if reads shared a thread with writes, as all of Channels'
-database calls do, a locked write would hold up everybody's reads.
+seconds, so the lane has one thread there, in which they keep their order. PostgreSQL locks rows:
+there several threads write, and one conversation's lock does not hold up the others. If reads
+shared a thread with writes, as all of Channels' database calls do, a locked write would hold up
+everybody's reads.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import ParamSpec, TypeVar
 from django.db import InterfaceError, OperationalError, connection
 
 from conversations.errors import Overloaded, Unavailable
+from knowledge.connections import connection_release
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +67,9 @@ def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         logger.warning("The database refused: %s", error)
         connection.close()  # the thread keeps its connection, but not a broken one
         raise Unavailable(retry_ms=RETRY_MS) from error
+    finally:
+        connection_release()
 
 
-WRITES = Lane("writes", threads=1, waiting_most=500)
+WRITES = Lane("writes", threads=1 if connection.vendor == "sqlite" else 4, waiting_most=500)
 READS = Lane("reads", threads=4, waiting_most=2000)

@@ -14,16 +14,20 @@ all, in the same transaction:
 They are taken away before ``migrate`` and created after it, not in a migration: SQLite drops a
 table's triggers whenever a migration rebuilds that table, and refuses to rebuild one that another
 table's trigger names.
+
+Those of PostgreSQL are in ``revisions_postgresql.py``: they run once for a statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from django.apps import AppConfig
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from knowledge import revisions_postgresql
 
 _ENTRY_COLUMNS: Final = (
     "site_id, question, answer, keywords, language, status, audience_id, valid_from, valid_until"
@@ -38,11 +42,11 @@ def triggers_install(
     """Create or replace the triggers; a receiver of ``post_migrate``."""
     connection = connections[using]
     tables = set(connection.introspection.table_names())
+    if "knowledge_entry" not in tables or not _is_current(connection):
+        return
     with connection.cursor() as cursor:
-        for table, event, columns, body in _triggers():
-            if table in tables and _is_current(connection, table):
-                for statement in _statements(connection, table, event, columns, body):
-                    cursor.execute(statement)
+        for statement in _installation(connection, tables):
+            cursor.execute(statement)
 
 
 def triggers_remove(
@@ -52,12 +56,33 @@ def triggers_remove(
     connection = connections[using]
     tables = set(connection.introspection.table_names())
     with connection.cursor() as cursor:
-        for table, event, _columns, _body in _triggers():
-            if table in tables:
-                cursor.execute(_drop(connection, table, event))
+        for statement in _removal(connection, tables):
+            cursor.execute(statement)
 
 
-def _is_current(connection: BaseDatabaseWrapper, table: str) -> bool:
+def _installation(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Iterator[str]:
+    if connection.vendor == "postgresql":
+        yield from revisions_postgresql.installation(tables)
+        return
+    for table, event, columns, body in _triggers():
+        if table in tables:
+            when = f"UPDATE OF {columns}" if event == "UPDATE" and columns else event
+            name = _name(table, event)
+            block = "; ".join(body) + ";"
+            yield f"DROP TRIGGER IF EXISTS {name}"
+            yield f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW BEGIN {block} END"
+
+
+def _removal(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Iterator[str]:
+    if connection.vendor == "postgresql":
+        yield from revisions_postgresql.removal(tables)
+        return
+    for table, event, _columns, _body in _triggers():
+        if table in tables:
+            yield f"DROP TRIGGER IF EXISTS {_name(table, event)}"
+
+
+def _is_current(connection: BaseDatabaseWrapper) -> bool:
     """Whether the columns are there; while migrations run backwards they may not be."""
     with connection.cursor() as cursor:
         columns = {
@@ -131,29 +156,5 @@ def _raise_wording(site: str) -> str:
     )
 
 
-def _statements(
-    connection: BaseDatabaseWrapper, table: str, event: str, columns: str, body: list[str]
-) -> Iterator[str]:
-    name = _name(table, event)
-    when = f"UPDATE OF {columns}" if event == "UPDATE" and columns else event
-    block = "; ".join(body) + ";"
-    yield _drop(connection, table, event)
-    if connection.vendor == "postgresql":
-        yield (
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN {block} RETURN NULL; END $$"
-        )
-        yield (
-            f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
-        )
-    else:
-        yield f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW BEGIN {block} END"
-
-
 def _name(table: str, event: str) -> str:
     return f"{table}_{event.lower()}_revision"
-
-
-def _drop(connection: BaseDatabaseWrapper, table: str, event: str) -> str:
-    where = f" ON {table}" if connection.vendor == "postgresql" else ""
-    return f"DROP TRIGGER IF EXISTS {_name(table, event)}{where}"

@@ -181,20 +181,6 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
-def database(default_path: Path) -> dict[str, object]:
-    """The database that ``DATABASE_URL`` names; an SQLite file by default."""
-    url = text("DATABASE_URL")
-    if not url:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default_path)}
-    try:
-        parsed: dict[str, object] = environ.Env.db_url_config(url)
-    except (ValueError, KeyError) as error:
-        raise ImproperlyConfigured(f"DATABASE_URL is not a database address: {error}.") from error
-    if not parsed.get("ENGINE"):
-        raise ImproperlyConfigured("DATABASE_URL is not a database address.")
-    return parsed
-
-
 def secret_key(data_dir: Path) -> str:
     """``SECRET_KEY``, or one made once and kept in the data directory (mode 0600)."""
     value = text("SECRET_KEY")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from inference.backends.specs import LOCAL_ORDERS, LocalOrder
 from knowledge.demo_shop import SECRET_NAME, demo_secret
 from supportdesk import env
+from supportdesk.database import database_settings
 from supportdesk.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = env.BASE_DIR
@@ -93,16 +94,7 @@ TEMPLATES = [
 ]
 
 # Stores
-DATABASES = {"default": env.database(DATA_DIR / "supportdesk.sqlite3")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    Path(str(DATABASES["default"]["NAME"])).parent.mkdir(parents=True, exist_ok=True)
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": env.seconds("SQLITE_TIMEOUT", 5.0),
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-        # The most that the file may grow to, so that it leaves the disk some room; 0: no limit.
-        f"PRAGMA max_page_count={env.integer('SQLITE_MAX_PAGES', 0, least=0, most=2**32 - 2)};",
-    }
+DATABASES = {"default": database_settings(DATA_DIR / "supportdesk.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # What several web processes share; none: each keeps its own in memory.
 REDIS_URL = env.redis_url("REDIS_URL")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from inference.chat import EmbeddingClient
 from inference.errors import EngineDown, EngineError
+from knowledge.connections import connection_release
 from knowledge.retrieval.common import common_questions
 from knowledge.retrieval.entries import (
     NOTHING_READ,
@@ -316,7 +317,7 @@ def _vectors_of(
 
 
 def _with_connection(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run with the thread's own connection, which is kept: to open one costs more than a search.
+    """Run with the thread's own connection.
 
     No request's end looks after it, so one that broke while nobody used it is noticed here.
     """
@@ -327,4 +328,6 @@ def _with_connection(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwa
         connection.close()
         if not was_open:
             raise
-    return function(*args, **kwargs)
+        return function(*args, **kwargs)
+    finally:
+        connection_release()
