@@ -40,8 +40,9 @@ _PATIENCE: Final = 120.0
 class LocalChat:
     """A ``ChatClient`` over an engine in this process; one question at a time."""
 
-    def __init__(self, engine: GeneratorEngine) -> None:
+    def __init__(self, engine: GeneratorEngine, model: str) -> None:
         self._engine = engine
+        self.model = model
 
     async def stream(
         self,
@@ -72,9 +73,15 @@ class LocalChat:
         [row] = await self._engine.score([self._engine.prompt_encode(messages)], ids)
         return dict(zip(candidates, map(float, row), strict=True))
 
+    async def prefixes_keep(self, heads: Sequence[ChatMessage]) -> None:
+        """Keep the state of these instructions, as a desk does for every prompt of its own."""
+        self._engine.prefixes_set([[head] for head in heads])
+        while await self._engine.prefixes_settle():
+            pass
+
     async def health(self) -> EngineHealth:
         """Loaded, so ready."""
-        return EngineHealth("ready", (settings.MODEL,))
+        return EngineHealth("ready", (self.model,))
 
     async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """Tokens of the rendered prompt."""
@@ -106,28 +113,30 @@ class LocalEncoder:
         self._engine.close()
 
 
-def chat_open() -> ChatClient:
-    """The engine at ``SUPPORTDESK_ENGINE_URL``, if set, else the model of the settings, loaded here.
+def chat_open(model: str | None = None) -> ChatClient:
+    """``model`` (that of the settings, if not named) loaded here; or, if none is named, the engine at
+    ``SUPPORTDESK_ENGINE_URL``, if set.
 
     Raises:
         WeightsError: the model cannot be had or is damaged.
     """
-    if settings.ENGINE_URL:
+    if settings.ENGINE_URL and model is None:
         from inference.client import OpenAIChatClient
 
         return OpenAIChatClient(settings.ENGINE_URL, settings.MODEL, settings.ENGINE_API_KEY)
-    return LocalChat(engine_load())
+    name = model or settings.MODEL
+    return LocalChat(engine_load(name), name)
 
 
-def engine_load() -> GeneratorEngine:
-    """The model of the settings in this process.
+def engine_load(model: str) -> GeneratorEngine:
+    """A model in this process.
 
     Raises:
         WeightsError: it cannot be had or is damaged.
     """
     from inference.engines.generator import GeneratorEngine
 
-    path: Path = model_ensure(settings.MODEL, settings.CACHE_DIR, lambda _line: None)
+    path: Path = model_ensure(model, settings.CACHE_DIR, lambda _line: None)
     return GeneratorEngine.load(path, model_verify(path), threads=os.cpu_count() or 1)
 
 

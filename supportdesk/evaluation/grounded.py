@@ -44,12 +44,15 @@ class GroundedAnswer:
 class GroundedTools:
     """The encoder, and the reading of extracts (None: words and vectors decide alone).
 
-    Vectors are kept: most documents are asked about twice.
+    Vectors are kept: most documents are asked about twice. ``model`` names the reader's model.
     """
 
-    def __init__(self, encoder: EncoderEngine, reader: ExtractReader | None) -> None:
+    def __init__(
+        self, encoder: EncoderEngine, reader: ExtractReader | None, model: str = ""
+    ) -> None:
         self._encoder = encoder
         self.reader = reader
+        self.model = model
         self._vectors: dict[str, NDArray[np.float32]] = {}
 
     async def cosines(self, question: str, texts: Sequence[str]) -> dict[str, float]:
@@ -155,7 +158,8 @@ async def grounded_score(name: str, rows: Sequence[Row], tools: GroundedTools) -
         **_interval("refusal_rate", refused),
     }
     metrics |= {f"share_{step}": count / len(times) for step, count in sorted(steps.items())}
-    return Score("grounded", name, len(rows), metrics, statistics.median(times) if times else 0.0)
+    middle = statistics.median(times) if times else 0.0
+    return Score("grounded", name, len(rows), metrics, middle, tools.model)
 
 
 def _length(text: str, language: str) -> int:

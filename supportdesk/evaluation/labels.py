@@ -1,9 +1,11 @@
 """``evaluate sentiment`` and ``evaluate intent``: the product's labels on labelled rows.
 
-With ``--examples`` the set of the same name there is learnt from; without, the product's own prompt
-decides alone ("zero-shot"): by the chat model where each label has words, else by the likeness to the
-labels' names. The labels are those that occur in the rows. Prompts are those of
-``knowledge/defaults/labels.toml``.
+With ``--examples`` the set of the same name there is learnt from, with ``--hold-out`` the rest of the
+same file, with ``--shipped`` the examples that ship with the product. Without any of these the
+product's own prompt decides alone ("zero-shot"): by the chat model where each label has words, else
+by the likeness to the labels' names. The labels are those that occur in the rows; a set as shipped
+keeps its own, and of those the likeliest one that occurs in the rows is scored. Prompts are those
+of ``knowledge/defaults/labels.toml``.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,13 +24,14 @@ from django.conf import settings
 
 from inference.labels.classifier import LabelClassifier
 from inference.labels.fitting import revision_of
-from inference.labels.labelling import Labeller
+from inference.labels.labelling import Labeller, label_head
 from inference.labels.learning import classifier_learn
 from inference.labels.ridge import macro_f1
 from inference.labels.storage import classifier_dump, classifier_load
 from inference.labels.values import Label, LabelExample, Labelling, LabelSet
 from inference.text.language import language_of
 from knowledge.services.label_defaults import label_default
+from supportdesk.evaluation.engines import LocalChat
 from supportdesk.evaluation.rows import Row, Score
 
 OUT_OF_SCOPE: Final = "oos"
@@ -38,11 +41,25 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LabelTools:
-    """What labels are made with; ``use_model`` False leaves the chat model out of learnt sets."""
+    """What labels are made with.
+
+    ``model`` is the chat model's name, "" for none; ``shipped`` learns from the shipped examples. With
+    ``chat``, a model in this process, a set's instructions are kept read, as a desk keeps them.
+    """
 
     labeller: Labeller
     say: Say
-    use_model: bool = True
+    model: str = ""
+    shipped: bool = False
+    chat: LocalChat | None = None
+
+    @property
+    def use_model(self) -> bool:
+        return bool(self.model)
+
+    def way(self, examples: object) -> str:
+        """How labels are found: "shipped", "learnt" or "zero-shot"."""
+        return "shipped" if self.shipped else "zero-shot" if examples is None else "learnt"
 
 
 async def labels_score(
@@ -65,7 +82,10 @@ async def labels_score(
             if bot:
                 single[f"{metric}_{bot}"] = value
     means = {metric: float(np.mean(values)) for metric, values in metrics.items()}
-    return Score(task, name, len(rows), {**means, **single}, statistics.median(times or [0.0]))
+    return Score(
+        task, name, len(rows), {**means, **single}, statistics.median(times or [0.0]),
+        tools.model, tools.way(examples),
+    )  # fmt: skip
 
 
 async def _part_score(
@@ -77,7 +97,7 @@ async def _part_score(
     for key in ("group_full", "label") if grouped else ("label",):
         said, classifier, spent = await _labelled(task, name, key, rows, examples, tools)
         true = [str(row[key]) for row in rows]
-        got = _metrics(said, true, classifier)
+        got = _metrics(said, true, classifier, shipped=tools.shipped)
         if grouped and key == "label":
             got = {f"{metric}_fine": value for metric, value in got.items()}
         metrics |= got
@@ -86,9 +106,13 @@ async def _part_score(
 
 
 def _metrics(
-    said: Sequence[Labelling], true: Sequence[str], classifier: LabelClassifier | None
+    said: Sequence[Labelling],
+    true: Sequence[str],
+    classifier: LabelClassifier | None,
+    *,
+    shipped: bool,
 ) -> dict[str, float]:
-    predicted = [labelling.best for labelling in said]
+    predicted = [_best(labelling, set(true) if shipped else None) for labelling in said]
     if classifier is not None and OUT_OF_SCOPE in true and OUT_OF_SCOPE not in classifier.names:
         predicted = [labelling.label or OUT_OF_SCOPE for labelling in said]
     metrics = {
@@ -98,12 +122,23 @@ def _metrics(
     outside = [p for p, t in zip(predicted, true, strict=True) if t == OUT_OF_SCOPE]
     if outside:
         metrics["oos_recall"] = outside.count(OUT_OF_SCOPE) / len(outside)
+    if classifier is not None:
+        # The better the more rows: every example is scored by the others.
+        for views, score in classifier.fit.scores.items():
+            metrics[f"left_out_accuracy {views}"] = score.accuracy
+            metrics[f"left_out_macro_f1 {views}"] = score.macro_f1
     if classifier is not None and classifier.model is not None:
         gain = classifier.fit.gain
         metrics["model_adds"] = float(classifier.fit.model_adds)
         metrics["model_gain_log_loss"] = 0.0 if gain is None else gain.log_loss
         metrics["model_gain_error"] = 0.0 if gain is None else gain.error
     return metrics
+
+
+def _best(labelling: Labelling, among: Collection[str] | None) -> str:
+    """The likeliest label, of all or among these."""
+    names = (name for name, _ in labelling.probabilities if among is None or name in among)
+    return next(names, labelling.best)
 
 
 async def _labelled(
@@ -114,10 +149,11 @@ async def _labelled(
     examples: Sequence[Row] | None,
     tools: LabelTools,
 ) -> tuple[list[Labelling], LabelClassifier | None, list[float]]:
-    label_set = _label_set(task, key, rows, examples or ())
+    label_set = label_set_of(task, key, rows, examples or (), shipped=tools.shipped)
+    await prefixes_keep(tools.chat, [label_set])
     classifier: LabelClassifier | None = None
-    if examples is not None:
-        classifier = await _learnt(f"{name}.{key}", label_set, tools)
+    if label_set.examples:
+        classifier = await label_learn(f"{name}.{key}", label_set, tools)
         tools.say(f"{name} {key}: {_views_told(classifier)}")
     said: list[Labelling] = []
     times: list[float] = []
@@ -130,24 +166,34 @@ async def _labelled(
     return said, classifier, times
 
 
-def _label_set(task: str, key: str, rows: Sequence[Row], examples: Sequence[Row]) -> LabelSet:
-    """The product's own set for this task in the rows' language, with the rows' labels."""
+def label_set_of(
+    task: str, key: str, rows: Sequence[Row], examples: Sequence[Row], *, shipped: bool = False
+) -> LabelSet:
+    """The product's own set for this task in the rows' language, with the rows' labels and examples;
+    or as it ships."""
     language = Counter(language_of(str(row["text"])) for row in rows).most_common(1)[0][0]
-    shipped = label_default(task, language)
-    own = {label.name: label for label in shipped.labels}
+    default = label_default(task, language)
+    if shipped:
+        return default
+    own = {label.name: label for label in default.labels}
     names = sorted({str(row[key]) for row in examples or rows})
     labels = tuple(
         own.get(label) or Label(label, description=label.replace("_", " ")) for label in names
     )
     # The same text twice would be judged by itself.
     texts = {str(row["text"]): LabelExample(str(row["text"]), str(row[key])) for row in examples}
-    return LabelSet(shipped.name, labels, shipped.system, shipped.user, tuple(texts.values()))
+    return LabelSet(default.name, labels, default.system, default.user, tuple(texts.values()))
 
 
-async def _learnt(name: str, label_set: LabelSet, tools: LabelTools) -> LabelClassifier:
+async def prefixes_keep(chat: LocalChat | None, sets: Sequence[LabelSet]) -> None:
+    """Have the engine keep the instructions of these sets."""
+    if chat is not None:
+        await chat.prefixes_keep([head for one in sets if (head := label_head(one))])
+
+
+async def label_learn(name: str, label_set: LabelSet, tools: LabelTools) -> LabelClassifier:
     """The classifier of these examples: kept in the cache directory, or learnt now."""
-    models = (settings.MODEL if tools.use_model else "", settings.EMBEDDING_MODEL)
-    revision = revision_of(label_set, *models)
+    revision = revision_of(label_set, tools.model, settings.EMBEDDING_MODEL)
     kept = Path(settings.CACHE_DIR) / "labels" / f"{revision[:32]}.npz"
     if kept.exists():
         return classifier_load(kept.read_bytes())

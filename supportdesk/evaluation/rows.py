@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+
+_SPLIT_SEED = 20240601
 
 
 class EvaluationError(Exception):
@@ -17,13 +20,19 @@ class EvaluationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The result of one task on one set; ``milliseconds`` is the median time of one row."""
+    """The result of one task on one set; ``milliseconds`` is the median time of one row.
+
+    ``model`` is the chat model that took part ("" for none), ``way`` how the task was done where
+    there are several ways.
+    """
 
     task: str
     set: str
     n: int
     metrics: dict[str, float]
     milliseconds: float
+    model: str = ""
+    way: str = ""
 
     def as_json(self) -> str:
         """One line, as the command prints it."""
@@ -31,6 +40,8 @@ class Score:
             {
                 "task": self.task,
                 "set": self.set,
+                "model": self.model,
+                "way": self.way,
                 "n": self.n,
                 "metrics": {name: round(value, 4) for name, value in self.metrics.items()},
                 "ms_p50": round(self.milliseconds, 2),
@@ -60,8 +71,27 @@ def rows_read(path: Path, limit: int | None = None) -> list[Row]:
         if not isinstance(row, dict):
             raise EvaluationError(f"Line {number} of {path} is not a JSON object.")
         rows.append(row)
+    return rows_spread(rows, limit)
+
+
+def rows_split(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
+    """Rows to learn from, and about ``share`` of them to be scored on, drawn by a fixed seed.
+
+    Rows of one text stay on one side.
+    """
+    texts = list(dict.fromkeys(str(row["text"]) for row in rows))
+    random.Random(_SPLIT_SEED).shuffle(texts)  # noqa: S311 no secret
+    scored = set(texts[: round(share * len(texts))])
+    return (
+        [row for row in rows if str(row["text"]) not in scored],
+        [row for row in rows if str(row["text"]) in scored],
+    )
+
+
+def rows_spread(rows: Sequence[Row], limit: int | None) -> list[Row]:
+    """At most ``limit`` rows, spread evenly over all."""
     if limit is None or limit >= len(rows):
-        return rows
+        return list(rows)
     return [rows[index * len(rows) // limit] for index in range(limit)]
 
 

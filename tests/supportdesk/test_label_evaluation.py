@@ -43,7 +43,7 @@ def rows(*things: str, bot: str = "") -> list[Row]:
 @pytest.fixture
 def tools(settings, tmp_path) -> LabelTools:
     settings.CACHE_DIR = tmp_path
-    return LabelTools(Labeller(None, Encoder()), lambda _line: None, use_model=False)
+    return LabelTools(Labeller(None, Encoder()), lambda _line: None)
 
 
 async def test_learnt_labels_are_scored_on_other_rows(tools) -> None:
@@ -81,7 +81,7 @@ async def test_groups_and_fine_labels_are_told_apart(tools) -> None:
 
 async def test_what_was_learnt_is_kept(tools, settings) -> None:
     learnt, lines = rows("cup", "hat", "box"), []
-    told = LabelTools(tools.labeller, lines.append, use_model=False)
+    told = LabelTools(tools.labeller, lines.append)
     await labels_score("intent", "x", rows("ring"), learnt, told)
     assert any("fitting" in line for line in lines)
     lines.clear()
