@@ -164,6 +164,13 @@ UNFOLD: Final[dict[str, Any]] = {
                         "conversations.view_gap",
                     ),
                     _item(
+                        _("Use of the knowledge"),
+                        "query_stats",
+                        "report_knowledge",
+                        "conversations.view_rating",
+                        "conversations.view_passageuse",
+                    ),
+                    _item(
                         _("Import"),
                         "upload_file",
                         "knowledge_knowledgeimport_changelist",

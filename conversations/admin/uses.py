@@ -30,6 +30,7 @@ from conversations.provenance.uses import (
     uses_csv,
     uses_listed,
 )
+from conversations.reports.entry_use import USE_SATISFIED
 from knowledge.models import Entry
 
 TEXT_LENGTH = 60
@@ -93,6 +94,26 @@ class RecalledFilter(admin.SimpleListFilter):
         return queryset.filter(provenance__recalled_at__isnull=self.value() == "0")
 
 
+class RatedFilter(admin.SimpleListFilter):
+    """What customers thought of the answers."""
+
+    title = _("rating")
+    parameter_name = "rated"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("good", _("Satisfied")), ("bad", _("Badly rated"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PassageUse]
+    ) -> QuerySet[PassageUse]:
+        if self.value() not in ("good", "bad"):
+            return queryset
+        rated = queryset.filter(provenance__message__rating__isnull=False)
+        return (
+            rated.filter(USE_SATISFIED) if self.value() == "good" else rated.exclude(USE_SATISFIED)
+        )
+
+
 @admin.register(PassageUse)
 class PassageUseAdmin(EvidenceAdmin):
     """What customers were told from an entry, to look through and to recall."""
@@ -104,6 +125,7 @@ class PassageUseAdmin(EvidenceAdmin):
         RevisionFilter,
         "cited",
         RecalledFilter,
+        RatedFilter,
         "provenance__message__tier",
         "provenance__message__conversation__site",
         "provenance__message__created_at",

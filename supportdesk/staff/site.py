@@ -10,6 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
+from conversations.reports.knowledge_views import knowledge_export, knowledge_page
 from conversations.reports.views import satisfaction_export, satisfaction_page
 
 
@@ -32,6 +33,12 @@ class StaffSite(UnfoldAdminSite):
                 "reports/satisfaction.csv",
                 self.admin_view(satisfaction_export),
                 name="report_satisfaction_export",
+            ),
+            path("reports/knowledge/", self.admin_view(knowledge_page), name="report_knowledge"),
+            path(
+                "reports/knowledge.csv",
+                self.admin_view(knowledge_export),
+                name="report_knowledge_export",
             ),
             path("engine/", self.admin_view(engine_state_fragment), name="engine_state"),
             path("demo/remove/", self.admin_view(demo_remove_page), name="demo_remove"),

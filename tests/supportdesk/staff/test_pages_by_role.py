@@ -40,6 +40,8 @@ ALL = set(StaffRole)
 PAGES = {
     "report_satisfaction": READERS,
     "report_satisfaction_export": READERS,
+    "report_knowledge": READERS,
+    "report_knowledge_export": READERS,
     "demo_remove": {StaffRole.ADMIN},
     "engine_state": ALL,
     "knowledge_rule_try": READERS,
