@@ -63,7 +63,7 @@ def serve(*, host: str, port: int) -> int:
     lines = addresses(host, port)
     site_key, identity_secret = demo_site()
     if site_key:
-        children.append(_demo_shop_spec(host, port, site_key, identity_secret))
+        children.append(demo_shop_spec(host, port, site_key, identity_secret))
         lines.append(f"Demo shop            {_base_url(host, settings.DEMOSHOP_PORT)}/")
     timing = Timing(answer=settings.ENGINE_KILL_SECONDS, overdue=settings.ENGINE_KILL_SECONDS)
 
@@ -310,13 +310,15 @@ def _engine_spec(
     )  # fmt: skip
 
 
-def _demo_shop_spec(host: str, port: int, site_key: str, identity_secret: str) -> ChildSpec:
+def demo_shop_spec(host: str, port: int, site_key: str, identity_secret: str) -> ChildSpec:
+    """The demo shop's process, with the widget of the desk at ``host``:``port`` on its page."""
     return ChildSpec(
         name="demoshop",
         command=[
             sys.executable, "-m", "supportdesk.demoshop",
             "--host", host, "--port", str(settings.DEMOSHOP_PORT),
-            "--desk", _base_url(host, port), "--site-key", site_key,
+            "--desk", _base_url(host, port),
+            f"--site-key={site_key}",  # in one: a key may begin with a hyphen
             "--orders", str(settings.DATA_DIR / ORDERS_FILE),
         ],
         environment={

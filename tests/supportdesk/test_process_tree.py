@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supportdesk.process_tree import children_plan, memory_problem
+from supportdesk import demoshop
+from supportdesk.process_tree import children_plan, demo_shop_spec, memory_problem
 
 
 @pytest.fixture
@@ -98,3 +100,16 @@ def test_a_label_model_that_is_not_here_is_told(
     settings.LABEL_MODEL = "Qwen3-0.6B"
     assert "models/Qwen3-0.6B holds no converted model" in memory_problem()
     assert "run: manage.py model pull Qwen3-0.6B" in capsys.readouterr().out
+
+
+def test_a_sites_key_may_begin_with_a_hyphen(
+    settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings.DEMOSHOP_PORT = taken.getsockname()[1]
+        spec = demo_shop_spec("127.0.0.1", 8000, "-iaw0Qx", "secret")
+        arguments = spec.command[spec.command.index("supportdesk.demoshop") + 1 :]
+        assert demoshop.main(arguments) == 1  # 2 would be arguments that it does not understand
+    assert "cannot listen" in capsys.readouterr().err
