@@ -137,7 +137,7 @@ def engine_load(model: str) -> GeneratorEngine:
     from inference.engines.generator import GeneratorEngine
 
     path: Path = model_ensure(model, settings.CACHE_DIR, lambda _line: None)
-    return GeneratorEngine.load(path, model_verify(path), threads=os.cpu_count() or 1)
+    return GeneratorEngine.load(path, model_verify(path), threads=len(os.sched_getaffinity(0)))
 
 
 def generator_of(chat: ChatClient) -> Generate:

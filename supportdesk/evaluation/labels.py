@@ -43,14 +43,16 @@ Say = Callable[[str], None]
 class LabelTools:
     """What labels are made with.
 
-    ``model`` is the chat model's name, "" for none; ``shipped`` learns from the shipped examples. With
-    ``chat``, a model in this process, a set's instructions are kept read, as a desk keeps them.
+    ``model`` is the chat model's name, "" for none; ``shipped`` learns from the shipped examples;
+    ``coarse`` leaves out the finer labels of rows that have groups. With ``chat``, a model in this
+    process, a set's instructions are kept read, as a desk keeps them.
     """
 
     labeller: Labeller
     say: Say
     model: str = ""
     shipped: bool = False
+    coarse: bool = False
     chat: LocalChat | None = None
 
     @property
@@ -94,7 +96,8 @@ async def _part_score(
     grouped = all("group_full" in row for row in rows)
     metrics: dict[str, float] = {}
     times: list[float] = []
-    for key in ("group_full", "label") if grouped else ("label",):
+    fine = () if tools.coarse else ("label",)
+    for key in ("group_full", *fine) if grouped else ("label",):
         said, classifier, spent = await _labelled(task, name, key, rows, examples, tools)
         true = [str(row[key]) for row in rows]
         got = _metrics(said, true, classifier, shipped=tools.shipped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ def encoder_open() -> EncoderEngine:
         WeightsError: the model cannot be had or is damaged.
     """
     path: Path = model_ensure(settings.EMBEDDING_MODEL, settings.CACHE_DIR, lambda _text: None)
-    return EncoderEngine.load(path, model_verify(path), threads=2)
+    return EncoderEngine.load(path, model_verify(path), threads=len(os.sched_getaffinity(0)))
 
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:

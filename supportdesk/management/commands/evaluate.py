@@ -59,6 +59,9 @@ class Command(BaseCommand):
         learnt.add_argument(
             "--shipped", action="store_true", help="labels: learn from the shipped examples"
         )
+        parser.add_argument(
+            "--coarse", action="store_true", help="labels: groups alone, not the labels in them"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -134,6 +137,7 @@ class Command(BaseCommand):
             self.stderr.write,
             _model_name(options),
             options["shipped"],
+            options["coarse"],
             chat if isinstance(chat, LocalChat) else None,
         )
 
