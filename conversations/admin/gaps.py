@@ -209,8 +209,10 @@ class GapAdmin(ModelAdmin):
             "gap": gap,
             "form": form,
             "questions": questions[:QUESTIONS_SHOWN],
+            "question_count": questions.count(),
             "checked_count": checked.count(),
             "covered_count": checked.filter(covered=True).count(),
+            "before_count": checked.filter(covered_before=True).count(),
             "may_fill": self._may_fill(request),
             **extra,
         }

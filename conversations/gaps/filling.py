@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from conversations.gaps.selectors import operator_answer
 from conversations.models import Gap, GapQuestion
@@ -76,6 +77,9 @@ def gap_fill(
         by=by,
         cause=Cause.GAP,
     )
+    # What the knowledge answered without the entry, as far as that was tried, is not its merit.
+    gap.questions.update(covered_before=Coalesce("covered", False))
+    gap.questions.update(covered=None)
     gap.entry, gap.state = entry, Gap.State.CHECKING
     gap.save(update_fields=["entry", "state"])
     return entry
@@ -108,17 +112,23 @@ def gap_question_remove(*, question: GapQuestion) -> Gap:
     return new
 
 
-def gap_check(*, gap: Gap, is_answered: Callable[[str], bool]) -> tuple[int, int]:
+def gap_check(*, gap: Gap, is_answered: Callable[[GapQuestion], bool]) -> tuple[int, int]:
     """Ask a gap's newest questions again; returns how many are answered now, and of how many.
 
     Args:
-        is_answered: whether the desk, asked this question, now answers it from the knowledge.
+        is_answered: whether the desk, asked this question, now answers it from the knowledge, and
+            otherwise than the customer was answered if they disliked that.
     """
-    questions = list(gap.questions.order_by("-asked_at", "-pk")[:ASKED_AGAIN_MOST])
+    questions = questions_to_ask(gap=gap)
     for question in questions:
-        question.covered = is_answered(question.text)
+        question.covered = is_answered(question)
         question.save(update_fields=["covered"])
     if gap.state == Gap.State.CHECKING:
         gap.state = Gap.State.FILLED
         gap.save(update_fields=["state"])
     return sum(1 for question in questions if question.covered), len(questions)
+
+
+def questions_to_ask(*, gap: Gap) -> list[GapQuestion]:
+    """The questions that stand for a gap when it is asked again, the newest first."""
+    return list(gap.questions.order_by("-asked_at", "-pk")[:ASKED_AGAIN_MOST])

@@ -10,9 +10,12 @@ from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from conversations.enums import Outcome, Reason, Role, Tier
-from conversations.models import Gap, GapQuestion, Message
+from conversations.models import Gap, GapQuestion, Message, PassageUse
 from inference.text.segmentation import words_of
 from knowledge.models import Language
+
+Sources = frozenset[tuple[int | None, int]]
+"""Entries that an answer was made from, with their revisions."""
 
 _BAD_STARS = 2
 _LONGEST = 500
@@ -26,6 +29,13 @@ _UNANSWERED = Q(
 )
 _DISLIKED = Q(rating__thumb=False) | Q(rating__stars__lte=_BAD_STARS)
 _HANDOFF = Q(outcome=Outcome.HANDOFF)
+UNSURE_BELOW = 0.5
+"""Below this calibrated probability it is likelier that no entry answers the question."""
+_UNSURE = Q(
+    outcome=Outcome.ANSWER,
+    tier__in=(Tier.GENERATED, Tier.CACHE, Tier.FALLBACK, Tier.APOLOGY),
+    provenance__details__retrieval__probability__lt=UNSURE_BELOW,
+) & ~Q(reason=Reason.AMBIGUOUS)  # who is asked back is answered by what they choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ def questions_unanswered(
     """
     replies = (
         Message.objects.filter(
-            _UNANSWERED | _DISLIKED | _HANDOFF,
+            _UNANSWERED | _DISLIKED | _HANDOFF | _UNSURE,
             conversation__site_id=site_id,
             reply_to__isnull=False,
         )
@@ -104,6 +114,14 @@ def operator_answer(*, questions: Sequence[GapQuestion]) -> str:
     return ""
 
 
+def passages_cited(*, question: GapQuestion) -> Sources:
+    """Entries, with their revisions, that the customer's answer was made from."""
+    rows = PassageUse.objects.filter(
+        provenance__message__reply_to=question.message_id, cited=True, entry__isnull=False
+    )
+    return frozenset(rows.values_list("entry_id", "entry_revision"))
+
+
 def _within(field: str, since: datetime | None, until: datetime) -> Q:
     within = Q(**{f"{field}__lte": until})
     return within & Q(**{f"{field}__gt": since}) if since is not None else within
@@ -121,8 +139,10 @@ def _question_of(reply: Message) -> UnansweredQuestion | None:
         if before is None:
             return None
         message, reply = before, before.reply
-    else:
+    elif reply.reason in (Reason.NOT_IN_KNOWLEDGE, Reason.UNSUPPORTED):
         why = GapQuestion.Why.UNANSWERED
+    else:
+        why = GapQuestion.Why.UNSURE
     provenance = getattr(reply, "provenance", None)
     text = ((provenance.standalone_question if provenance else "") or message.text).strip()
     language = reply.language if reply.language in Language.values else Language.ZH_HANS.value

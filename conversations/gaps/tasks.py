@@ -12,8 +12,10 @@ from django.utils import timezone
 from django_tasks import task
 
 from conversations.gaps.collecting import gaps_collect
-from conversations.gaps.filling import ASKED_AGAIN_MOST, gap_check
-from conversations.models import Gap, GapSearch
+from conversations.gaps.filling import gap_check, questions_to_ask
+from conversations.gaps.selectors import Sources, passages_cited
+from conversations.ladder.values import Climbed
+from conversations.models import Gap, GapQuestion, GapSearch
 from conversations.rehearsal import is_from_knowledge, question_for, rehearsal_open
 from inference.client import OpenAIEmbeddingClient
 from inference.errors import EngineError
@@ -51,9 +53,20 @@ def gap_checking(gap_id: int) -> None:
     gap = Gap.objects.select_related("site").filter(pk=gap_id).first()
     if gap is None:
         return
-    texts = gap.questions.order_by("-asked_at", "-pk").values_list("text", flat=True)
-    answered = asyncio.run(_ask_again(gap, list(dict.fromkeys(texts[:ASKED_AGAIN_MOST]))))
-    gap_check(gap=gap, is_answered=lambda text: answered.get(text, False))
+    questions = questions_to_ask(gap=gap)
+    disliked = {
+        question.text: passages_cited(question=question)
+        for question in questions
+        if question.why == GapQuestion.Why.DISLIKED
+    }
+    texts = list(dict.fromkeys(question.text for question in questions))
+    given = asyncio.run(_ask_again(gap, texts))
+    gap_check(
+        gap=gap,
+        is_answered=lambda question: is_better(
+            given.get(question.text), disliked.get(question.text)
+        ),
+    )
 
 
 def gaps_search_ask() -> None:
@@ -66,13 +79,31 @@ def gaps_search_ask() -> None:
             gaps_collecting.enqueue(site_id)
 
 
-async def _ask_again(gap: Gap, texts: list[str]) -> dict[str, bool]:
+async def _ask_again(gap: Gap, texts: list[str]) -> dict[str, Sources | None]:
+    """For each question the entries that the answer is made from; None where there is no answer."""
     async with rehearsal_open() as rehearsal:
         await rehearsal.ready(site_id=gap.site_id)
-        answered: dict[str, bool] = {}
+        given: dict[str, Sources | None] = {}
         for text in texts:
             question = question_for(
                 site=gap.site, text=text, language=gap.language, conversation=f"gap-{gap.pk}"
             )
-            answered[text] = is_from_knowledge(await rehearsal.climb(question))
-        return answered
+            climbed = await rehearsal.climb(question)
+            given[text] = sources_of(climbed) if is_from_knowledge(climbed) else None
+        return given
+
+
+def sources_of(climbed: Climbed) -> Sources:
+    """Entries, with their revisions, that an answer cites."""
+    cited = climbed.answer.cited
+    return frozenset(
+        (passage.entry_id, passage.revision)
+        for passage in climbed.walk.passages
+        if passage.id in cited
+    )
+
+
+def is_better(sources: Sources | None, disliked: Sources | None) -> bool:
+    """Whether an answer from these entries is one, and not from the very texts that somebody
+    disliked an answer from."""
+    return sources is not None and (not disliked or sources != disliked)

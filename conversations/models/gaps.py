@@ -55,6 +55,7 @@ class GapQuestion(models.Model):
         UNANSWERED = "unanswered", _("No answer was found")
         DISLIKED = "disliked", _("The answer was rated badly")
         HANDOFF = "handoff", _("A person was asked for")
+        UNSURE = "unsure", _("No entry fitted well")
 
     gap = models.ForeignKey(Gap, on_delete=models.CASCADE, related_name="questions")
     message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="gap_question")
@@ -65,6 +66,11 @@ class GapQuestion(models.Model):
     asked_at = models.DateTimeField()
     covered = models.BooleanField(
         null=True, help_text="Whether it is answered now; empty: not asked again."
+    )
+
+    covered_before = models.BooleanField(
+        default=False,
+        help_text="Whether it was answered already when the entry was published.",
     )
 
     class Meta:

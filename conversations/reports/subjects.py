@@ -8,20 +8,20 @@ these (the model was late, small talk that no rule knows) is counted as being wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from conversations.enums import Outcome, Tier
-from conversations.models import Gap, GapQuestion, Message, PassageUse, Provenance
+from conversations.models import Gap, GapQuestion, PassageUse, Provenance
 from conversations.reports.intervals import Share, share_of
 from conversations.reports.periods import Period
 from conversations.reports.selectors import SATISFIED, outcomes_in
@@ -125,7 +125,7 @@ def questions_top(period: Period, *, limit: int = 20) -> TopQuestions:
 _SUMS: Final = ("asked", "unanswered", "handoffs", "rated", "satisfied")
 
 
-def _rows(period: Period) -> QuerySet[Message, dict[str, Any]]:
+def _rows(period: Period) -> Iterable[Mapping[str, Any]]:
     cited = PassageUse.objects.filter(
         provenance__message=OuterRef("pk"), cited=True, entry__isnull=False
     ).order_by("position")
@@ -152,7 +152,7 @@ def _rows(period: Period) -> QuerySet[Message, dict[str, Any]]:
     )
 
 
-def _subject_of(row: dict[str, Any]) -> tuple[SubjectKind, str] | None:
+def _subject_of(row: Mapping[str, Any]) -> tuple[SubjectKind, str] | None:
     for kind, column in (
         (SubjectKind.ENTRY, "entry"),
         (SubjectKind.TOOL, "tool"),

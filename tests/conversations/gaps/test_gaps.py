@@ -25,8 +25,17 @@ from conversations.gaps.filling import (
     gap_question_remove,
     gap_reopen,
 )
-from conversations.gaps.selectors import gaps_listed
-from conversations.models import Conversation, Gap, GapQuestion, Message, Provenance, Rating
+from conversations.gaps.selectors import gaps_listed, passages_cited
+from conversations.gaps.tasks import is_better
+from conversations.models import (
+    Conversation,
+    Gap,
+    GapQuestion,
+    Message,
+    PassageUse,
+    Provenance,
+    Rating,
+)
 from inference.errors import EngineDown
 from tests.conversations.conftest import Customer
 
@@ -132,6 +141,67 @@ def test_a_handoff_points_to_the_question_before_it(alice: Customer) -> None:
     assert texts_of(Gap.objects.get()) == {"engraving on rings possible?"}
 
 
+@pytest.mark.parametrize(
+    ("tier", "reason", "probability", "is_gap"),
+    [
+        (Tier.GENERATED, "", 0.49, True),
+        (Tier.GENERATED, "", 0.51, False),
+        (Tier.FALLBACK, Reason.ENGINE_DOWN, 0.1, True),
+        (Tier.FALLBACK, Reason.ENGINE_DOWN, 0.9, False),
+        (Tier.FALLBACK, Reason.AMBIGUOUS, 0.4, False),
+        (Tier.DIRECT, "", 0.4, False),
+    ],
+)
+def test_an_answer_that_no_entry_fitted_well_is_a_gap(
+    alice: Customer, tier: str, reason: str, probability: float, is_gap: bool
+) -> None:
+    _, reply = asked(alice, "engraving on rings possible?", tier=tier, reason=reason)
+    Provenance.objects.filter(message=reply).update(
+        details={"retrieval": {"method": "hybrid", "probability": probability}}
+    )
+    assert collect(alice) == int(is_gap)
+    if is_gap:
+        assert GapQuestion.objects.get().why == GapQuestion.Why.UNSURE
+
+
+def test_what_was_answered_before_the_entry_came_is_not_its_merit(alice: Customer) -> None:
+    asked(alice, "warranty of lamps?")
+    asked(alice, "warranty for a kettle?")
+    collect(alice)
+    gap = Gap.objects.get()
+    gap_check(gap=gap, is_answered=lambda question: "kettle" in question.text)
+    gap.refresh_from_db()
+    assert gap.state == Gap.State.OPEN
+    gap_fill(gap=gap, question="Warranty?", answer="One year.")
+    assert set(gap.questions.values_list("covered", flat=True)) == {None}
+    gap.refresh_from_db()
+    gap_check(gap=gap, is_answered=lambda question: True)
+    before = gap.questions.filter(covered_before=True).values_list("text", flat=True)
+    assert list(before) == ["warranty for a kettle?"]
+
+
+def test_the_same_text_again_is_no_better_answer_than_the_disliked_one(alice: Customer) -> None:
+    _, reply = asked(alice, "sizes run small?", tier=Tier.DIRECT, reason="")
+    entry = alice.site.entries.create(question="Sizes?", answer="Small.", status="published")
+    PassageUse.objects.create(
+        provenance=reply.provenance,
+        entry=entry,
+        entry_revision=3,
+        position=1,
+        score=0.9,
+        cited=True,
+        text="Small.",
+    )
+    Rating.objects.create(message=reply, thumb=False)
+    collect(alice)
+    disliked = passages_cited(question=GapQuestion.objects.get())
+    assert disliked == {(entry.pk, 3)}
+    assert not is_better(frozenset({(entry.pk, 3)}), disliked)
+    assert is_better(frozenset({(entry.pk, 4)}), disliked)
+    assert is_better(frozenset({(entry.pk, 3)}), None)
+    assert not is_better(None, None)
+
+
 def test_the_question_is_kept_as_it_was_understood(alice: Customer) -> None:
     asked(alice, "and for lamps?", understood="warranty for lamps?")
     collect(alice)
@@ -205,7 +275,7 @@ def test_filling_publishes_an_entry_once_and_asking_again_tells_the_coverage(
         gap_fill(gap=gap, question="Warranty?", answer="Two years.")
     gap.refresh_from_db()
     assert gap.state == Gap.State.CHECKING
-    assert gap_check(gap=gap, is_answered=lambda text: "kettle" in text) == (1, 2)
+    assert gap_check(gap=gap, is_answered=lambda question: "kettle" in question.text) == (1, 2)
     gap.refresh_from_db()
     assert gap.state == Gap.State.FILLED
     gap_reopen(gap=gap)
