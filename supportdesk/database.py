@@ -22,6 +22,8 @@ POSTGRESQL: Final = "django.db.backends.postgresql"
 # not stop the others.
 _CONNECT_SECONDS: Final = 5
 _IDLE_SECONDS: Final = 60
+# How many texts an HNSW search keeps in view; docs/databases.md has what it finds.
+_EF_SEARCH: Final = 200
 
 
 def database_settings(default_path: Path) -> dict[str, Any]:
@@ -83,6 +85,10 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
         "synchronous_commit": "on",
         "lock_timeout": f"{round(wait * 1000)}ms",
         "idle_in_transaction_session_timeout": f"{_IDLE_SECONDS}s",
+        # The search among vectors (knowledge/retrieval/pgvector.py); nothing without pgvector.
+        # An index goes on until enough of what it finds may be shown.
+        "hnsw.ef_search": _EF_SEARCH,
+        "hnsw.iterative_scan": "relaxed_order",
     }
     parsed["OPTIONS"] = {
         "connect_timeout": _CONNECT_SECONDS,

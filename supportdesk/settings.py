@@ -95,6 +95,12 @@ TEMPLATES = [
 
 # Stores
 DATABASES = {"default": database_settings(DATA_DIR / "supportdesk.sqlite3")}
+# Where vectors are searched: pgvector where PostgreSQL has it, or always in memory.
+VECTOR_SEARCH = env.choice(
+    "SUPPORTDESK_VECTOR_SEARCH",
+    "auto",
+    {"auto": "auto", "memory": "memory", "pgvector": "pgvector"},
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # What several web processes share; none: each keeps its own in memory.
 REDIS_URL = env.redis_url("REDIS_URL")

@@ -73,6 +73,11 @@ class EntriesRead:
 NOTHING_READ = EntriesRead(-1, {})
 
 
+def entries_changed(before: EntriesRead, read: EntriesRead) -> list[IndexedEntry]:
+    """The published entries that were read anew."""
+    return [entry for pk, entry in read.entries.items() if before.entries.get(pk) is not entry]
+
+
 def revision_read(site_id: int) -> int:
     """The revision of a site's knowledge: one row by its key; -1 if there is no such site.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,8 @@ from knowledge.retrieval.common import (
     subjects_shared,
     subjects_spread,
 )
-from knowledge.retrieval.vectors import VectorTable
-
-if TYPE_CHECKING:
-    from knowledge.retrieval.index import IndexPart
+from knowledge.retrieval.entries import IndexedEntry
+from knowledge.retrieval.vectors import TextHash, VectorTable
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
@@ -32,6 +31,24 @@ _BOTH: Final = 1.5
 _SPREADS_MOST: Final = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class IndexedTexts:
+    """Entries with the hashes of their texts: those of the questions of one after the other."""
+
+    entries: Sequence[IndexedEntry]
+    question_hashes: Sequence[TextHash]
+    whole_hashes: Sequence[TextHash]
+
+
+@dataclass(frozen=True, slots=True)
+class Middles:
+    """The middles of a site's questions and whole texts: a row for each language."""
+
+    languages: Sequence[str]
+    questions: Floats
+    wholes: Floats
+
+
 class Geometry:
     """Cosines of a question to every entry of an index, for the vectors that a table has now.
 
@@ -41,28 +58,42 @@ class Geometry:
     """
 
     def __init__(
-        self, parts: Sequence[IndexPart], table: VectorTable, common: CommonQuestions | None
+        self,
+        texts: IndexedTexts,
+        table: VectorTable,
+        common: CommonQuestions | None,
+        middles: Middles | None = None,
     ) -> None:
+        """``middles``: those of the whole site where ``texts`` are some of it; None: their own."""
         self._matrix = table.matrix
         self.size = len(self._matrix)
         fits = common is not None and self.size > 0 and common.dimensions == self._matrix.shape[1]
         self._common = common if fits else None
-        entries = [entry for part in parts for entry in part.entries]
+        entries = texts.entries
         self._counts = np.array([len(entry.questions) for entry in entries], dtype=np.intp)
         self._starts = np.concatenate(([0], np.cumsum(self._counts)[:-1])).astype(np.intp)
         languages = sorted({entry.language for entry in entries})
+        if middles is not None:
+            languages = list(middles.languages)
         self._languages = languages
         self._language_of = np.array(
             [languages.index(entry.language) for entry in entries], dtype=np.intp
         )
-        self._question_rows = self._rows_of(table, [h for p in parts for h in p.question_hashes])
-        self._whole_rows = self._rows_of(table, [h for p in parts for h in p.whole_hashes])
+        self._question_rows = self._rows_of(table, texts.question_hashes)
+        self._whole_rows = self._rows_of(table, texts.whole_hashes)
         self._question_languages = np.repeat(self._language_of, self._counts)
-        self._question_middles, self._question_lengths = self._seen_from_middles(
-            self._question_rows, self._question_languages
+        if middles is None:
+            middles = Middles(
+                languages,
+                self._middles(self._question_rows, self._question_languages),
+                self._middles(self._whole_rows, self._language_of),
+            )
+        self._question_middles, self._whole_middles = middles.questions, middles.wholes
+        self._question_lengths = self._lengths(
+            self._question_rows, self._question_languages, self._question_middles
         )
-        self._whole_middles, self._whole_lengths = self._seen_from_middles(
-            self._whole_rows, self._language_of
+        self._whole_lengths = self._lengths(
+            self._whole_rows, self._language_of, self._whole_middles
         )
         self._spreads: dict[int, Floats] = {}
         self._question_subjects = self._subjects_seen(self._question_middles)
@@ -81,22 +112,26 @@ class Geometry:
         rows[rows >= self.size] = _MISSING  # came after the view was taken
         return rows
 
-    def _seen_from_middles(
-        self, rows: Rows, language_of: NDArray[np.intp]
-    ) -> tuple[Floats, Floats]:
-        """The middle of each language, and each text's distance from its own; 1 without middles."""
+    def _middles(self, rows: Rows, language_of: NDArray[np.intp]) -> Floats:
+        """The middle of each language's texts; zeros without common questions."""
         width = self._matrix.shape[1] if self.size else 0
         middles = np.zeros((len(self._languages), width), dtype=np.float32)
+        if self._common is not None:
+            for number, language in enumerate(self._languages):
+                chosen = rows[(language_of == number) & (rows != _MISSING)]
+                uses = np.bincount(chosen, minlength=self.size).astype(np.float32)
+                middles[number] = self._common.middle(language, uses @ self._matrix, len(chosen))
+        return middles
+
+    def _lengths(self, rows: Rows, language_of: NDArray[np.intp], middles: Floats) -> Floats:
+        """Each text's distance from the middle of its language; 1 without middles."""
         if self._common is None:
-            return middles, np.ones(len(rows), dtype=np.float32)
-        for number, language in enumerate(self._languages):
-            chosen = rows[(language_of == number) & (rows != _MISSING)]
-            uses = np.bincount(chosen, minlength=self.size).astype(np.float32)
-            middles[number] = self._common.middle(language, uses @ self._matrix, len(chosen))
+            return np.ones(len(rows), dtype=np.float32)
         along = self._matrix @ middles.T
         own = along[rows, language_of]
         squared = 1.0 - 2.0 * own + np.square(middles).sum(axis=1)[language_of]
-        return middles, np.sqrt(np.maximum(squared, 1e-6)).astype(np.float32)
+        lengths: Floats = np.sqrt(np.maximum(squared, 1e-6)).astype(np.float32)
+        return lengths
 
     def seen(self, vector: Floats, language: str) -> Seen | None:
         """A question's view; None if its vector cannot be compared with those of the table."""
@@ -184,3 +219,29 @@ class Seen:
         if self._subjects is None:
             return 0.0
         return subjects_shared(self._subjects, self._geometry.subjects(entry))
+
+
+class SeenOfSome:
+    """A question's view of some entries of an index of ``count``, at ``rows`` (ascending)."""
+
+    def __init__(self, seen: Seen, rows: NDArray[np.intp], count: int) -> None:
+        self._seen = seen
+        self._rows = rows
+        self._count = count
+
+    def question_cosines(self) -> Floats:
+        """As :meth:`Seen.question_cosines`; NaN for the others too."""
+        return self._spread_out(self._seen.question_cosines())
+
+    def whole_cosines(self) -> Floats:
+        """As :meth:`Seen.whole_cosines`; NaN for the others too."""
+        return self._spread_out(self._seen.whole_cosines())
+
+    def shared(self, entry: int) -> float:
+        """As :meth:`Seen.shared`, for an entry that is seen."""
+        return self._seen.shared(int(np.searchsorted(self._rows, entry)))
+
+    def _spread_out(self, cosines: Floats) -> Floats:
+        whole = np.full(self._count, np.nan, dtype=np.float32)
+        whole[self._rows] = cosines
+        return whole

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from knowledge.retrieval.calibration import HYBRID, KEYWORDS, LANGUAGE_BONUS, Ca
 from knowledge.retrieval.common import CommonQuestions
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.features import CLOSE_FEATURES, LEAD_MOST, asked_share, text_bare
-from knowledge.retrieval.geometry import Geometry, Seen
-from knowledge.retrieval.keywords import KeywordPart, keyword_scores, search_terms
+from knowledge.retrieval.geometry import Geometry, IndexedTexts, Seen, SeenOfSome
+from knowledge.retrieval.keywords import KeywordPart, KeywordScores, keyword_scores, search_terms
 from knowledge.retrieval.passages import Passage
 from knowledge.retrieval.vectors import (
     QUESTION,
@@ -41,6 +42,27 @@ _WHOLE_MOST = 2000
 _SMALL_SHARE = 0.05
 # Entries that are looked at closely, of those that the cheap features rank first.
 _CLOSE_MOST = 24
+# Where vectors lie in the database, so many entries that share most of the question's words are
+# compared by their vectors too, besides those whose vectors are near.
+_WORDED_MOST = 64
+
+
+class NearestVectors(Protocol):
+    """A site's vectors where they are not all in memory: those near to a question are asked for."""
+
+    def __len__(self) -> int:
+        """Texts that have a vector."""
+        ...
+
+    def nearest(
+        self, vector: Floats, *, language: str, audiences: Collection[int], at: datetime
+    ) -> Collection[int]:
+        """Ids of entries whose texts lie near to the question; the more, the surer."""
+        ...
+
+    def geometry(self, texts: IndexedTexts) -> Geometry:
+        """Where these entries lie, seen from the middles of the whole site."""
+        ...
 
 
 class IndexPart:
@@ -60,6 +82,12 @@ class IndexPart:
         ]
         self.question_hashes: list[TextHash] = questions
         self.whole_hashes = [text_hash(entry.whole, WHOLE) for entry in self.entries]
+
+    @cached_property
+    def question_starts(self) -> NDArray[np.intp]:
+        """Where the hashes of each entry's questions begin, and after the last one's end."""
+        counts = [len(entry.questions) for entry in self.entries]
+        return np.concatenate(([0], np.cumsum(counts))).astype(np.intp)
 
     @cached_property
     def rows(self) -> dict[int, int]:
@@ -104,7 +132,7 @@ class SiteIndex:
     ) -> None:
         self._parts = tuple(parts)
         self._live = live
-        self._common = common
+        self.common = common
         self._geometry: tuple[VectorTable, Geometry] | None = None
         self._entries = [entry for part in parts for entry in part.entries]
         self._is_live = np.fromiter(
@@ -148,7 +176,7 @@ class SiteIndex:
         *,
         language: str,
         vector: Floats | None = None,
-        table: VectorTable | None = None,
+        table: VectorTable | NearestVectors | None = None,
         limit: int = 4,
         audiences: Collection[int] = (),
         at: datetime | None = None,
@@ -188,7 +216,7 @@ class SiteIndex:
         *,
         language: str,
         vector: Floats | None = None,
-        table: VectorTable | None = None,
+        table: VectorTable | NearestVectors | None = None,
         audiences: Collection[int] = (),
         at: datetime | None = None,
     ) -> list[Candidate]:
@@ -196,12 +224,19 @@ class SiteIndex:
         bare = text_bare(text)
         if not self._live or not bare:
             return []
-        shown = self._visibility.shown(
-            self._is_live, at=at or datetime.now(UTC), audiences=audiences
+        at = at or datetime.now(UTC)
+        shown = self._visibility.shown(self._is_live, at=at, audiences=audiences)
+        words = keyword_scores(
+            [part.keywords for part in self._parts], list(dict.fromkeys(search_terms(text)))
         )
-        terms = list(dict.fromkeys(search_terms(text)))
-        seen = self._seen(vector, language, table)
-        signals = self._signals(terms, seen)
+        seen: Seen | SeenOfSome | None = None
+        if vector is not None and table is not None and len(table):
+            if isinstance(table, VectorTable):
+                seen = self._seen(vector, language, table)
+            else:
+                near = table.nearest(vector, language=language, audiences=audiences, at=at)
+                seen = self._seen_of_some(vector, language, table, words, shown, near)
+        signals = self._signals(words, seen)
         has_vectors = ~np.isnan(signals.question_cosine)
         found = []
         for row in self._first(signals, shown, has_vectors):
@@ -228,17 +263,63 @@ class SiteIndex:
             found.append(Candidate(entry, features, exact, cosine))
         return found
 
-    def _seen(self, vector: Floats | None, language: str, table: VectorTable | None) -> Seen | None:
-        if vector is None or table is None or not len(table):
-            return None
+    def _seen(self, vector: Floats, language: str, table: VectorTable) -> Seen | None:
         known = self._geometry
         # One assignment: threads that race make the same thing twice, and each uses a whole one.
         if known is None or known[0] is not table or known[1].size != len(table):
-            known = self._geometry = table, Geometry(self._parts, table, self._common)
+            known = self._geometry = table, Geometry(self._texts(), table, self.common)
         return known[1].seen(vector, language)
 
-    def _signals(self, terms: Sequence[str], seen: Seen | None) -> _Signals:
-        words = keyword_scores([part.keywords for part in self._parts], terms)
+    def _seen_of_some(
+        self,
+        vector: Floats,
+        language: str,
+        vectors: NearestVectors,
+        words: KeywordScores,
+        shown: NDArray[np.bool_],
+        near: Collection[int],
+    ) -> SeenOfSome | None:
+        """The view of those entries that are near or that share the question's words."""
+        found = shown & (words.found > 0)
+        by_words = _cheap_rank(KEYWORDS, self._signals(words, None))
+        chosen = {*_best(by_words, found, _CLOSE_MOST)}
+        chosen.update(_best(words.found_question, found, _WORDED_MOST))
+        chosen.update(row for row in map(self._row_of, near) if row is not None and shown[row])
+        rows = np.array(sorted(chosen), dtype=np.intp)
+        seen = vectors.geometry(self._texts_at(rows)).seen(vector, language) if len(rows) else None
+        return None if seen is None else SeenOfSome(seen, rows, len(self._is_live))
+
+    def _row_of(self, entry_id: int) -> int | None:
+        """Where an entry lies as it is now."""
+        start = 0
+        for part in self._parts:
+            row = part.rows.get(entry_id)
+            if row is not None and self._is_live[start + row]:
+                return start + row
+            start += len(part.entries)
+        return None
+
+    def _texts(self) -> IndexedTexts:
+        return IndexedTexts(
+            self._entries,
+            [key for part in self._parts for key in part.question_hashes],
+            [key for part in self._parts for key in part.whole_hashes],
+        )
+
+    def _texts_at(self, rows: NDArray[np.intp]) -> IndexedTexts:
+        questions: list[TextHash] = []
+        wholes: list[TextHash] = []
+        ends = np.cumsum([len(part.entries) for part in self._parts])
+        for row in rows.tolist():
+            number = int(np.searchsorted(ends, row, side="right"))
+            part = self._parts[number]
+            own = row - (int(ends[number]) - len(part.entries))
+            start, end = part.question_starts[own : own + 2]
+            questions += part.question_hashes[start:end]
+            wholes.append(part.whole_hashes[own])
+        return IndexedTexts([self._entries[row] for row in rows.tolist()], questions, wholes)
+
+    def _signals(self, words: KeywordScores, seen: Seen | SeenOfSome | None) -> _Signals:
         nothing = np.full(len(self._is_live), np.nan, dtype=np.float32)
         return _Signals(
             question_bm25=words.question,
@@ -254,18 +335,19 @@ class SiteIndex:
         self, signals: _Signals, shown: NDArray[np.bool_], has_vectors: NDArray[np.bool_]
     ) -> list[int]:
         """Rows of the entries to look at closely."""
-        chosen: set[int] = set()
         by_words = _cheap_rank(KEYWORDS, signals)
-        for score, eligible in (
-            (by_words, shown & (signals.found > 0)),
-            (_cheap_rank(HYBRID, signals), shown & has_vectors),
-        ):
-            rows = np.flatnonzero(eligible)
-            if len(rows) > _CLOSE_MOST:
-                best = np.argpartition(-score[rows], _CLOSE_MOST - 1)[:_CLOSE_MOST]
-                rows = rows[best]
-            chosen.update(rows.tolist())
+        chosen = {*_best(by_words, shown & (signals.found > 0), _CLOSE_MOST)}
+        chosen.update(_best(_cheap_rank(HYBRID, signals), shown & has_vectors, _CLOSE_MOST))
         return sorted(chosen)
+
+
+def _best(score: Floats, eligible: NDArray[np.bool_], most: int) -> list[int]:
+    """The rows of the highest scores among the eligible, in no order."""
+    rows = np.flatnonzero(eligible)
+    if len(rows) > most:
+        rows = rows[np.argpartition(-score[rows], most - 1)[:most]]
+    best: list[int] = rows.tolist()
+    return best
 
 
 def _cheap_rank(calibration: Calibration, signals: _Signals) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,24 +22,19 @@ from numpy.typing import NDArray
 from inference.chat import EmbeddingClient
 from inference.errors import EngineDown, EngineError
 from knowledge.connections import connection_release
+from knowledge.retrieval import pgvector
 from knowledge.retrieval.common import common_questions
 from knowledge.retrieval.entries import (
     NOTHING_READ,
     EntriesRead,
-    IndexedEntry,
     entries_read,
     revision_read,
 )
 from knowledge.retrieval.extracts import ExtractFinder
-from knowledge.retrieval.index import SiteIndex, texts_missing, texts_of
+from knowledge.retrieval.index import SiteIndex
+from knowledge.retrieval.nearest import StoredVectors
 from knowledge.retrieval.passages import Passage, Retrieval
-from knowledge.retrieval.vectors import (
-    EmbeddedText,
-    TextHash,
-    VectorTable,
-    vectors_read,
-    vectors_store,
-)
+from knowledge.retrieval.remembered import RememberedVectors
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +63,9 @@ class _Site:
 
     read: EntriesRead = NOTHING_READ
     index: SiteIndex = field(default_factory=lambda: SiteIndex([], {}))
-    table: VectorTable = field(default_factory=VectorTable)
+    vectors: RememberedVectors | StoredVectors | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     embedding: asyncio.Task[None] | None = None
-    missing: Mapping[TextHash, EmbeddedText] = field(default_factory=dict)
 
 
 class Retriever:
@@ -143,18 +137,19 @@ class Retriever:
         finally:
             computing.cancel()
         waited = self._clock() - found
+        source = None if site.vectors is None else site.vectors.source
         passages: list[Passage] = await self._run(
             site.index.search,
             text,
             language=language,
             vector=vector,
-            table=site.table,
+            table=source,
             limit=limit,
             audiences=audiences,
             at=self._now(),
         )
         passages = await self._extracted(text, vector, language, passages)
-        hybrid = vector is not None and len(site.table) > 0
+        hybrid = vector is not None and source is not None and len(source) > 0
         return Retrieval(
             passages=tuple(passages),
             method="hybrid" if hybrid else "keywords",
@@ -206,43 +201,41 @@ class Retriever:
             site.index,
             common=common_questions(settings.EMBEDDING_MODEL),
         )
-        table, missing = site.table, site.missing
+        vectors = site.vectors
         if self._encoder is not None:
-            changed = [
-                entry
-                for pk, entry in read.entries.items()
-                if site.read.entries.get(pk) is not entry
-            ]
-            table, missing = await self._run(_vectors_of, index, table, changed, missing)
+            if vectors is None:
+                vectors = await self._run(_vectors_of, site_id)
+            vectors = await self._run(vectors.renewed, index, site.read, read)
         # All at once, between two awaits: no question sees one without the others.
-        site.index, site.table, site.missing, site.read = index, table, missing, read
+        site.index, site.vectors, site.read = index, vectors, read
 
     async def _catch_up(self, site: _Site) -> None:
         """See to it that missing vectors are computed; wait for them if they are few."""
-        if not site.missing or self._encoder is None or not self._encoder_is_due():
+        vectors = site.vectors
+        if vectors is None or not vectors.behind:
+            return
+        if self._encoder is None or not self._encoder_is_due():
             return
         if site.embedding is None or site.embedding.done():
             site.embedding = asyncio.create_task(self._embed_missing(site, self._encoder))
-        if len(site.missing) <= CATCH_UP_TEXTS:
+        if vectors.behind <= CATCH_UP_TEXTS:
             # wait() leaves the task alone when the time is over or this question is cancelled.
             await asyncio.wait([site.embedding], timeout=CATCH_UP_SECONDS)
 
     async def _embed_missing(self, site: _Site, encoder: EmbeddingClient) -> None:
-        while site.missing:
-            kind = next(iter(site.missing.values())).kind
-            alike = ((key, item.text) for key, item in site.missing.items() if item.kind == kind)
+        # ``site.vectors`` is read again after each await: it may have been renewed.
+        while site.vectors is not None and await self._run(site.vectors.step):
+            pass
+        while site.vectors is not None and (missing := site.vectors.missing):
+            kind = next(iter(missing.values())).kind
+            alike = ((key, item.text) for key, item in missing.items() if item.kind == kind)
             batch = dict(islice(alike, BATCH_TEXTS))
             try:
-                vectors = await encoder.embed(
-                    list(batch.values()), kind=kind, timeout=BATCH_SECONDS
-                )
+                made = await encoder.embed(list(batch.values()), kind=kind, timeout=BATCH_SECONDS)
             except EngineError as error:
                 self._encoder_failed(error)
                 return  # the next question after the pause begins again
-            added = dict(zip(batch, vectors, strict=True))
-            site.table.add(added)
-            site.missing = texts_missing(site.missing, site.table)
-            await self._run(vectors_store, settings.EMBEDDING_MODEL, added)
+            await self._run(site.vectors.keep, dict(zip(batch, made, strict=True)))
 
     async def _extracted(
         self, text: str, vector: Floats | None, language: str, passages: list[Passage]
@@ -295,25 +288,12 @@ def _is_vain(computing: asyncio.Task[Floats | None]) -> bool:
     )
 
 
-def _vectors_of(
-    index: SiteIndex,
-    table: VectorTable,
-    changed: Collection[IndexedEntry],
-    missing_before: Mapping[TextHash, EmbeddedText],
-) -> tuple[VectorTable, dict[TextHash, EmbeddedText]]:
-    """The table with the stored vectors of an index's texts, and the texts that have none.
-
-    Only the texts of ``changed`` entries are looked at, and those that had none before: the hashes
-    of a hundred thousand entries take a second. A text that is gone meanwhile is embedded in vain.
-    """
-    texts = {**missing_before, **texts_of(changed)}
-    if len(table) > 4 * len(index) + BATCH_TEXTS:  # perhaps most of it is of texts that are gone
-        wanted = index.texts()
-        if len(table) > 2 * len(wanted) + BATCH_TEXTS:
-            table = table.kept(wanted.keys())
-    missing = texts_missing(texts, table)
-    table.add(vectors_read(settings.EMBEDDING_MODEL, list(missing)))
-    return table, texts_missing(missing, table)
+def _vectors_of(site_id: int) -> RememberedVectors | StoredVectors:
+    """Where the vectors of a site are compared."""
+    model = settings.EMBEDDING_MODEL
+    if pgvector.is_available():
+        return StoredVectors(site_id, model, common_questions(model))
+    return RememberedVectors(model)
 
 
 def _with_connection(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
 from numpy.typing import NDArray
+from pytest_django.fixtures import SettingsWrapper
 
 from inference.errors import EngineDown
 from inference.text.segmentation import terms_of
@@ -58,6 +59,12 @@ def _vector(text: str) -> NDArray[np.float32]:
     for term in terms_of(text):
         vector[hashlib.sha256(term.encode()).digest()[0] % DIMENSIONS] += 1.0
     return vector / np.linalg.norm(vector)
+
+
+@pytest.fixture(autouse=True)
+def model_of_words(settings: SettingsWrapper) -> None:
+    """The encoder above is a model of its own, with vectors of another length than E5's."""
+    settings.EMBEDDING_MODEL = "words"
 
 
 @pytest.fixture
