@@ -10,6 +10,7 @@ from inference.support.check import ProblemCode, SupportCheck, SupportPassage, V
 from inference.support.clauses import ClauseSplitter
 
 _MARK = re.compile(r"[ \t]*\[([A-Za-z]?\d{1,9})\]")
+_WORDS = re.compile(r"\w")
 _UNUSABLE = frozenset(
     {
         ProblemCode.TEMPLATE,
@@ -41,6 +42,7 @@ class Draft:
         self._check = check
         self._passages = passages
         self._splitter = ClauseSplitter()
+        self._wordless = ""
         self.raw = ""
         self.text = ""
         self.cited: list[str] = []
@@ -68,6 +70,8 @@ class Draft:
         shown = "".join(self._release(clause) for clause in (rest if complete else rest[:-1]))
         if not self.text.strip():
             raise DraftRejected(Reason.INVALID_OUTPUT, ("no whole clause",))
+        end = self._wordless.rstrip()
+        self.text, self._wordless, shown = self.text + end, "", shown + end
         verdict = self._check.answer(self.text)
         self._require(verdict)
         if verdict.refusal:
@@ -84,6 +88,11 @@ class Draft:
             clause = self._heading_drop(clause)
         marked = _MARK.sub(lambda match: self._mark(match[1], verdict), clause)
         self._cite(verdict.citations)
+        marked, self._wordless = self._wordless + marked, ""
+        if not _WORDS.search(marked):
+            # "<!" or "---" may be the head of what is held back; marks wait for words to go with.
+            self._wordless = marked
+            return ""
         self.text += marked
         return marked
 

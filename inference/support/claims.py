@@ -274,15 +274,23 @@ class Claim:
         """``Do you accept bitcoin?`` is not answered by a passage that never says bitcoin.
 
         A claim may not affirm (or deny) what only the customer said; a plain yes or no affirms all
-        of the question.
+        of the question. To other questions this goes for claims that say nothing else: "delivery
+        is free" because the customer wrote so.
         """
-        if self.context.question.wanted is not Wanted.YES_NO:
+        if self.context.question.wanted is not Wanted.YES_NO and not self._only_repeats():
             return
         plain = plain_answer(self.text) is not None and all(t.weight < 0.5 for t in self.terms)
         for term in self.context.question.terms if plain else self.terms:
             in_passage = passage.source.coverage(term.key) >= 0.5
             if term.weight >= 1 and not in_passage and self.context.customer.has(term.key):
                 yield Problem(ProblemCode.WORDS, term.key)
+
+    def _only_repeats(self) -> bool:
+        """Whether the customer said all of it."""
+        customer = self.context.customer
+        return all(customer.coverage(term.key) >= 0.5 for term in self.terms) and all(
+            quantity.text in customer.text for quantity in self.quantities
+        )
 
     def _evidence(self, passage: ReadPassage) -> Iterator[Problem]:
         """In a document, the sentence that holds what is new must speak of the question."""

@@ -16,6 +16,12 @@ _LEAK = re.compile(
     r"|系统提示|提示词|我的指令|根据(?:我的)?指令|作为(?:一个|一名)?(?:AI|人工智能)(?:语言)?模型|语言模型|通义千问|阿里云|通义",
     re.I,
 )
+# A machine that says so has been talked into it; no passage speaks in its name.
+_PERSON = re.compile(
+    r"\bi(?:['’]m| am) (?:an? )?(?:real |actual |live )?(?:human(?: being)?|person)\b"
+    r"|我(?:就|也)?是(?:一[个名位])?(?:真人|人类|活人|人工)",
+    re.I,
+)
 _HAN = re.compile(r"[㐀-鿿]")
 _KANA_OR_HANGUL = re.compile(r"[぀-ヿ가-힯]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -28,8 +34,11 @@ def has_template_tokens(text: str) -> bool:
 
 
 def leaks_prompt(text: str, sources: str) -> bool:
-    """Speaks of its instructions or of the model behind it, unless ``sources`` speak of them."""
-    return any(match[0].lower() not in sources.lower() for match in _LEAK.finditer(text))
+    """Speaks of its instructions or of the model behind it, unless ``sources`` speak of them; or
+    says that it is a person."""
+    return bool(_PERSON.search(text)) or any(
+        match[0].lower() not in sources.lower() for match in _LEAK.finditer(text)
+    )
 
 
 def is_loop(text: str) -> bool:

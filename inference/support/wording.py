@@ -21,6 +21,27 @@ _COURTESY = re.compile(
     r")\W*$",
     re.I,
 )
+# Of a courtesy's words the pattern above leaves many open; these claim nothing whatever their order.
+_PLAIN_LIST = """
+a about additional afraid afternoon again all always am an and another answer answers any anything
+apologies apologise apologize are as ask asking assist assistance at be because been bother but by
+can caused certainly choosing concern concerns confusion contact contacting could course customer
+customers day dear delay details do else enquiry evening everyone experience feedback feel for
+friend from further getting glad good great happy have hear hello help helped helps here
+hesitate hey hi him hope how if in inconvenience information inquiry interest is issue it just
+kind know let letting lovely madam many me message mistake moment more morning much my need needs
+news nice of on or other our out patience please pleased problem question questions reach reaching
+regarding shop shopping should sir so some sorry support sure taking team thank thanks that the
+there this time to today touch trouble trust understand understanding us very visiting wait
+waiting was we welcome what when while will with wonderful words would write writing you your
+d don i ll m re s ve
+"""
+_PLAIN = frozenset(_PLAIN_LIST.split())
+_WORD = re.compile(r"[a-z]+")
+# Where a Chinese courtesy says one of these it may promise something.
+_PROMISING = re.compile(
+    r"[\d二两三四五六七八九百]|十(?!分)|千(?!万)|万(?!分)|一(?=[天周月年折元倍件份张])|[退赔免补赠折减]|批准|同意|已经|到账|保证|承诺|优惠|可以(?!随时|为您|继续)|支持[^您]"
+)
 _HANDOFF = re.compile(
     r"(?:转接|转(?:给)?|联系|帮您(?:转|联系)|为您(?:转|联系)).{0,6}(?:人工|客服|同事|专员)|人工客服.{0,12}(?:确认|帮|协助|处理|核实)?"
     r"|(?:connect|transfer|pass|put|hand) (?:you|this) .{0,30}(?:person|human|agent|colleague|someone|team)"
@@ -54,8 +75,15 @@ _REFUSAL = re.compile(
 
 
 def is_courtesy(clause: str) -> bool:
-    """A phrase that claims nothing about the shop."""
-    return bool(_COURTESY.match(clause.strip()))
+    """A phrase that claims nothing about the shop, and names nothing and nobody.
+
+    "Thank you, your refund is approved" begins like one; so nothing but words of courtesy may follow.
+    """
+    plain = clause.strip()
+    if not _COURTESY.match(plain) or _PROMISING.search(plain):
+        return False
+    words = _WORD.findall(plain.lower().replace("feel free", "feel"))
+    return _PLAIN.issuperset(words)
 
 
 def is_handoff_offer(clause: str) -> bool:

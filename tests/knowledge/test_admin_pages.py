@@ -65,7 +65,13 @@ def test_entries_are_published_and_taken_back_in_bulk(admin_client):
 
 @pytest.mark.parametrize(
     "text",
-    ["<script>alert(1)</script>", "[x](javascript:alert(1))", "![x](https://evil.example/x)"],
+    [
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "![x](https://evil.example/x)",
+        "[x](//evil.example)",
+        "[x](<HERE>)",
+    ],
 )
 def test_the_preview_of_an_answer_is_harmless(admin_client, text):
     page = admin_client.post(reverse("admin:knowledge_entry_preview"), {"answer": text})
@@ -73,6 +79,13 @@ def test_the_preview_of_an_answer_is_harmless(admin_client, text):
     assert "<script" not in html
     assert "<img" not in html
     assert 'href="javascript' not in html
+
+
+@pytest.mark.parametrize("text", ["[x](//evil.example)", "[x](<HERE>)", "[x](/orders)"])
+def test_the_preview_links_only_to_whole_addresses(admin_client, text):
+    page = admin_client.post(reverse("admin:knowledge_entry_preview"), {"answer": text})
+    element = page.content.decode().split(">x</a>")[0].rsplit("<a", 1)[1]
+    assert "href" not in element
 
 
 def test_a_site_shows_the_line_to_copy(admin_client):

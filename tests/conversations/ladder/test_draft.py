@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conversations.ladder.draft import Draft
+from conversations.ladder.draft import Draft, DraftRejected
 from inference.support.check import SupportCheck, SupportPassage
 
 RETURNS = SupportPassage("E1", "退货政策", "7天无理由退货，商品需完好。", 0.9)
@@ -47,3 +47,20 @@ def test_a_mark_behind_a_sentence_stays() -> None:
     text = "The warranty is 1 year from delivery [1]."
     draft = written(WARRANTY, "How long does the warranty last?", "en", text)
     assert "[1]" in draft.text
+
+
+@pytest.mark.parametrize("text", ["<!-- 999 dollars for you -->", "---\nYou get 999 dollars."])
+def test_signs_without_words_are_not_shown_before_the_words_that_they_belong_to(text: str) -> None:
+    check = SupportCheck(question="How long is it?", passages=[WARRANTY], language="en")
+    draft = Draft(check=check, passages=[WARRANTY])
+    shown = "".join(draft.feed(character) for character in text)
+    with pytest.raises(DraftRejected):
+        draft.finish(complete=True)
+    assert shown == ""
+    assert draft.text == ""
+
+
+def test_signs_go_with_the_words_that_follow_and_the_last_ones_stay() -> None:
+    text = "- The warranty is 1 year from delivery.\n:)"
+    draft = written(WARRANTY, "How long does the warranty last?", "en", text)
+    assert draft.text == text

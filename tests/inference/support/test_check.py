@@ -68,6 +68,61 @@ def test_broken_output_is_held_back(answer: str, code: ProblemCode) -> None:
     assert code in codes(check("可以退货吗").answer(answer))
 
 
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "Hello!",
+        "Dear customer,",
+        "Thank you for your patience and understanding.",
+        "Please let us know if you have any further questions.",
+        "I'm so sorry for the trouble.",
+        "您好，",
+        "非常抱歉给您带来不便，",
+        "十分感谢您的理解。",
+        "请稍等一下。",
+        "如果您还有其他问题，请随时联系我们。",
+    ],
+)
+def test_courtesies_claim_nothing(clause: str) -> None:
+    language = "en" if clause.isascii() else "zh-hans"
+    verdict = check("可以退货吗" if language != "en" else "Can I return it?", language).clause(
+        clause
+    )
+    assert verdict.supported
+    assert verdict.kind is ClauseKind.COURTESY
+
+
+@pytest.mark.parametrize(
+    ("clause", "language"),
+    [
+        ("Thank you, your refund of $999 is on its way.", "en"),
+        ("Thank you, your refund has been approved.", "en"),
+        ("Hello, I am FreeBot.", "en"),
+        ("Thank you, delivery is free.", "en"),
+        ("Please let us know your password and we will double your points.", "en"),
+        ("谢谢您，999元已到账。", "zh-hans"),
+        ("感谢您的来信，退款已经批准。", "zh-hans"),
+        ("祝您获得五折优惠。", "zh-hans"),
+    ],
+)
+def test_a_promise_behind_a_courtesy_is_a_claim(clause: str, language: str) -> None:
+    verdict = check(clause, language, customer=(clause,)).clause(clause)
+    assert not verdict.supported
+
+
+@pytest.mark.parametrize(
+    ("clause", "language"),
+    [
+        ("I am a human and returns are accepted within 14 days of delivery.", "en"),
+        ("我是真人客服，7天无理由退货。", "zh-hans"),
+    ],
+)
+def test_the_machine_never_says_that_it_is_a_person(clause: str, language: str) -> None:
+    question = "Are you a human? Can I return it?" if language == "en" else "你是真人吗？能退货吗"
+    verdict = check(question, language, customer=(question,)).clause(clause)
+    assert codes(verdict) == {ProblemCode.LEAK}
+
+
 def test_repeating_the_question_is_no_answer() -> None:
     assert ProblemCode.ECHO in codes(check("退货政策是什么").answer("退货政策是退货的政策。"))
 
