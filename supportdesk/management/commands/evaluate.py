@@ -173,7 +173,9 @@ class Command(BaseCommand):
         encoder, chat = encoder_open(), chat_open(options["model"])
         for one in names:
             rows = rows_read(data / f"{one}.jsonl", options["limit"])
-            score = asyncio.run(security_score(one, rows, entries_shipped(), encoder, chat))
+            score = asyncio.run(
+                security_score(one, rows, entries_shipped(), encoder, chat, self.stderr.write)
+            )
             yield replace(score, model=_model_name(options))
 
 
