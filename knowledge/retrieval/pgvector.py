@@ -312,6 +312,22 @@ def rows_insert(
             )
 
 
+def rows_count(*, model: str) -> int:
+    """Rows of a model, of all sites."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {TABLE} WHERE model = %s", [model])
+        return int(cursor.fetchone()[0])
+
+
+def rows_forget(*, site_id: int, keep: str | None) -> None:
+    """Delete a site's rows of every model but ``keep``."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {TABLE} WHERE site_id = %s AND model IS DISTINCT FROM %s",
+            [site_id, keep],
+        )
+
+
 def groups_summed(site_id: int, model: str) -> list[GroupSum]:
     """How many vectors a site has of each language and kind, and their means."""
     with connection.cursor() as cursor:

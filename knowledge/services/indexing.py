@@ -1,9 +1,13 @@
-"""Computes what is missing of a site's search index, and has every process read it anew."""
+"""Computes what is missing of a site's search index, and has every process read it anew.
+
+On PostgreSQL with pgvector the vectors are also copied to where the database searches them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from asgiref.sync import sync_to_async
@@ -12,17 +16,23 @@ from django.db.models import F
 
 from inference.chat import EmbeddingClient
 from knowledge.models import Entry, Site, TextVector
-from knowledge.retrieval.entries import NOTHING_READ, entries_read
+from knowledge.retrieval import pgvector
+from knowledge.retrieval.entries import NOTHING_READ, EntriesRead, entries_read
 from knowledge.retrieval.index import texts_of
 from knowledge.retrieval.vectors import (
     EmbeddedText,
     TextHash,
     hashes_stored,
+    vectors_read,
     vectors_store,
 )
 
 TEXTS_AT_ONCE: Final = 16
 BATCH_SECONDS: Final = 120.0
+COPIED_AT_ONCE: Final = 1000
+# From so many new rows on, and where they are more than what is there, it takes less time to build
+# the database's index of vectors anew than to add each row to it.
+_REBUILT_FROM: Final = 10_000
 
 Tell = Callable[[int, int], None]
 """Takes how many texts are done, and of how many."""
@@ -66,6 +76,8 @@ async def site_reindex(
         await sync_to_async(vectors_store)(model, vectors)
         done += len(batch)
         tell(done, len(texts))
+    if await sync_to_async(pgvector.is_available)():
+        await sync_to_async(_rows_bring_in_step)(site, read, model, again)
     await sync_to_async(index_renew)(site=site)
     return ReindexReport(len(texts), len(missing))
 
@@ -81,6 +93,26 @@ def index_renew(*, site: Site) -> None:
 
 def _vectors_forget(model: str, keys: list[TextHash]) -> None:
     TextVector.objects.filter(model=model, text_hash__in=keys).delete()
+
+
+def _rows_bring_in_step(site: Site, read: EntriesRead, model: str, again: bool) -> None:
+    """Have the database search exactly the texts that were read, with the vectors that are stored.
+
+    While a large index is built anew, the desk's searches compare every text.
+    """
+    pgvector.rows_forget(site_id=site.pk, keep=None if again else model)
+    rows = pgvector.rows_lacking(
+        site_id=site.pk, model=model, entries=read.entries.values(), gone=(), is_whole=True
+    )
+    is_rebuilt = len(rows) >= _REBUILT_FROM and len(rows) > pgvector.rows_count(model=model)
+    if is_rebuilt:
+        pgvector.indexes_dropped()
+    waiting = iter(rows)
+    while some := list(islice(waiting, COPIED_AT_ONCE)):
+        vectors = vectors_read(model, list(dict.fromkeys(row.text_hash for row in some)))
+        found = [row for row in some if row.text_hash in vectors]
+        pgvector.rows_insert(site_id=site.pk, model=model, rows=found, vectors=vectors)
+    pgvector.indexes_make()
 
 
 def _batches(texts: dict[TextHash, EmbeddedText]) -> Iterator[dict[TextHash, EmbeddedText]]:

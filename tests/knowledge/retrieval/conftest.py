@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
 from numpy.typing import NDArray
-from pytest_django.fixtures import SettingsWrapper
 
 from inference.errors import EngineDown
 from inference.text.segmentation import terms_of
@@ -61,14 +60,10 @@ def _vector(text: str) -> NDArray[np.float32]:
     return vector / np.linalg.norm(vector)
 
 
-@pytest.fixture(autouse=True)
-def model_of_words(settings: SettingsWrapper) -> None:
-    """The encoder above is a model of its own, with vectors of another length than E5's."""
-    settings.EMBEDDING_MODEL = "words"
-
-
 @pytest.fixture
-def encoder() -> WordEncoder:
+def encoder(settings) -> WordEncoder:
+    # A model of its own, with vectors of another length than E5's.
+    settings.EMBEDDING_MODEL = "words"
     return WordEncoder()
 
 
