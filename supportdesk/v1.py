@@ -38,6 +38,7 @@ _READ_SECONDS = 600.0
 # What clients may tell the engine besides the body: how long they wait, how urgent it is, and with
 # which other requests it takes turns.
 _PASSED_HINTS = ("X-Timeout-Seconds", "X-Priority", "X-Conversation")
+_PROGRAMS = "v1"
 # What clients may know of the engine's answer besides status and body.
 _PASSED_HEADERS = ("content-type", "retry-after")
 # An engine that answers with one of these could not take the request; another one may.
@@ -224,7 +225,9 @@ def _away() -> HttpResponse:
 
 
 def _hints(request: HttpRequest) -> dict[str, str]:
-    return {name: value for name in _PASSED_HINTS if (value := request.headers.get(name))}
+    given = {name: value for name in _PASSED_HINTS if (value := request.headers.get(name))}
+    # However many requests programs make, together they have the right of one customer.
+    return {"X-Conversation": _PROGRAMS, **given}
 
 
 def _engines() -> tuple[BackendSpec, ...]:

@@ -20,6 +20,7 @@ class Batch:
     """What the engine works on; without jobs it is a chore.
 
     ``prefill_work`` and ``work_started`` are in seconds of the process's work on all its cores.
+    ``turn_given`` says that it was interrupted because others should have a turn.
     """
 
     jobs: list[Job]
@@ -30,6 +31,7 @@ class Batch:
     first_step: float | None = None
     decode_estimate: float = 0.0
     interrupted: float | None = None
+    turn_given: bool = False
     left: set[Job] = field(default_factory=set)
     """Jobs that the engine is done with."""
 

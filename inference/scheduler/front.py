@@ -54,10 +54,11 @@ class Scheduler:
     ) -> None:
         self.engine = engine
         self.speed = speed or EngineSpeed.of(engine.tuning)
+        self._limits = limits or BatchLimits(answers=engine.tuning.batch_most)
         self._runner = EngineRunner(
             engine,
             waiting_limit=waiting_limit,
-            limits=limits or BatchLimits(answers=engine.tuning.batch_most),
+            limits=self._limits,
             speed=self.speed,
             clock=clock,
             work_clock=work_clock,
@@ -77,7 +78,8 @@ class Scheduler:
         ``conversation`` names whom the request is for, as the key of fairness.
 
         Raises:
-            ContextExceeded: prompt and answer do not fit into the model's context.
+            ContextExceeded: prompt and answer do not fit into the model's context, or the prompt
+                takes too long to read.
             EngineOverloaded: too many wait, or those before it will likely take too long.
         """
         self._fits_check(prompt, parameters.max_tokens)
@@ -192,4 +194,12 @@ class Scheduler:
             raise ContextExceeded(
                 f"The prompt has {tokens} tokens and max_tokens is {max_tokens}, but"
                 f" the model's context has only {self.engine.context_length} tokens."
+            )
+        new = tokens - len(self.engine.prefix_of(prompt))
+        most = self.speed.budget(self._limits.reading_seconds)
+        if new > most:
+            raise ContextExceeded(
+                f"The prompt has {tokens} tokens, and reading them takes about"
+                f" {self.speed.prefill_seconds(new):.0f} s here, when nothing can be done for"
+                f" others: at most about {most} tokens are read."
             )

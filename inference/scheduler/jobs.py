@@ -38,8 +38,10 @@ class Job:
     Attributes:
         prefix: the tokens at the head of its prompts that the engine keeps read.
         turn: its place among jobs of the same priority, see ``WaitingLine``.
+        seconds: the engine's time that its conversation was charged for it when it got in line.
         scored: how many of the prompts have their scores.
         pauses: how often it was interrupted to be taken up again.
+        joinings: how often of these so that others could join.
         alone: it was in a batch that failed, so it shares none any more.
     """
 
@@ -52,15 +54,21 @@ class Job:
     prefix: tuple[int, ...] = ()
     state: JobState = JobState.WAITING
     turn: float = 0.0
+    seconds: float = 0.0
     number: int = field(default_factory=lambda: next(_numbers))
     stop_asked: float = 0.0
     scored: list[NDArray[np.float32]] = field(default_factory=list)
     pauses: int = 0
+    joinings: int = 0
     alone: bool = False
     outcome: asyncio.Queue[ChatChunk | NDArray[np.float32] | EngineError] = field(
         default_factory=asyncio.Queue
     )
     expiry: asyncio.TimerHandle | None = None
+
+    def number_renew(self) -> None:
+        """Count as one that has just come."""
+        self.number = next(_numbers)
 
     @property
     def parameters(self) -> GenerationParameters | None:

@@ -16,6 +16,10 @@ class WaitingLine:
     job, whichever is later, and it lasts as long as the job will likely take. A conversation that
     asks for much therefore waits behind its own requests, not in front of others. Jobs of no
     conversation are each for themselves.
+
+    The present goes on by the time of each job that is begun over the number of those who had a
+    claim to it, as in weighted fair queueing (Demers, Keshav and Shenker, 1989). So nobody who has
+    been served waits behind newcomers for ever, however many there are.
     """
 
     def __init__(self, limit: int) -> None:
@@ -58,19 +62,33 @@ class WaitingLine:
     def add(self, job: Job, seconds: float = 0.0) -> None:
         """Take in a job that will occupy the engine for about ``seconds``; 0 if it was in before."""
         self._jobs.append(job)
+        job.seconds = seconds
         if job.conversation:
             end = job.turn + seconds
             self._ends[job.conversation] = max(self._ends.get(job.conversation, 0.0), end)
 
     def remove(self, job: Job) -> None:
+        """Take out a job that nobody waits for any more; what it did not use is not counted."""
         self._jobs.remove(job)
+        if job.conversation and self._ends.get(job.conversation) == job.turn + job.seconds:
+            self._ends[job.conversation] = job.turn
 
     def leave(self, job: Job) -> None:
         """Take out a job that the engine begins to work on."""
+        claims = self._claims()
         self._jobs.remove(job)
-        self._present = max(self._present, job.turn)
+        self._present = max(self._present, job.turn) + job.seconds / claims
         # Past turns say nothing any more.
         self._ends = {key: end for key, end in self._ends.items() if end > self._present}
+
+    def rest(self) -> None:
+        """The engine has nothing to do: nobody owes anybody anything."""
+        self._ends.clear()
+
+    def _claims(self) -> int:
+        """How many conversations have jobs in the line."""
+        conversations = {job.conversation for job in self._jobs if job.conversation}
+        return len(conversations) + sum(not job.conversation for job in self._jobs)
 
     def _count(self, job: Job) -> int:
         if not job.conversation:

@@ -1,8 +1,4 @@
-"""Which requests run together, and when running ones make way: decisions without a clock.
-
-A batch cannot be joined while it runs. What the engine can do is to stop, read the answers that
-are under way again (reading is twenty times as fast as writing) and go on together with those
-that wait. ``interrupt_pays`` says when everybody is done sooner that way.
+"""Which requests run together, and how long that takes: decisions without a clock.
 
 In a batch the engine reads at once only as many tokens as the shortest prompt has; what is left
 of the others goes in one token per step. So prompts of one batch are padded to one length, with
@@ -18,8 +14,9 @@ from inference.scheduler.jobs import Job
 from inference.scheduler.speed import EngineSpeed
 
 _ANSWERS_LEAST = 2
-PAUSES_MOST = 3
-"""An answer is interrupted no more often than this."""
+# A turn lasts at least so many times as long as the reading with which the next one begins, so that
+# taking turns costs a quarter of the time at most.
+_TURN_READINGS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +29,19 @@ class BatchLimits:
         prefill_seconds: time until the first words: all prompts are read before them. Two may
             take longer, since writing alone what could be written together makes nobody faster.
         score_tokens: tokens of prompts that are scored together.
+        turn_seconds: how long answers may be written at least before others get a turn.
+        usual_seconds: an answer that is longer than one alone becomes in this time is long.
+        reading_seconds: a prompt that takes longer to read is refused: nothing can be done for
+            anybody meanwhile, since reading cannot be interrupted.
     """
 
     answers: int = 8
     padding: int = 48
     prefill_seconds: float = 3.5
     score_tokens: int = 1024
+    turn_seconds: float = 1.0
+    usual_seconds: float = 4.0
+    reading_seconds: float = 20.0
 
 
 def batch_choose(waiting: Sequence[Job], limits: BatchLimits, speed: EngineSpeed) -> list[Job]:
@@ -132,6 +136,38 @@ def _tokens_left(job: Job, speed: EngineSpeed) -> float:
     return speed.tokens_expected(job.max_tokens, written)
 
 
+def reading_seconds(jobs: Sequence[Job], speed: EngineSpeed) -> float:
+    """How long it likely takes to read what these answers have before them."""
+    return speed.batch_prefill_seconds([job.read_tokens for job in jobs])
+
+
+def turn_seconds(jobs: Sequence[Job], limits: BatchLimits, speed: EngineSpeed) -> float:
+    """How long answers that are long are written in one go while others of their priority wait."""
+    return max(limits.turn_seconds, _TURN_READINGS * reading_seconds(jobs, speed))
+
+
+def is_long(job: Job, limits: BatchLimits, speed: EngineSpeed) -> bool:
+    """Whether an answer has become longer than is usual, or than is good for others."""
+    return job.task is not None and job.task.written >= _long_tokens(limits, speed)
+
+
+def _long_tokens(limits: BatchLimits, speed: EngineSpeed) -> float:
+    return min(speed.answer_tokens, limits.usual_seconds * speed.decode)
+
+
+def writing_seconds(
+    jobs: Sequence[Job], limits: BatchLimits, speed: EngineSpeed, *, spent: float = 0.0
+) -> float:
+    """How long these answers likely keep others waiting that have been written for ``spent``.
+
+    That is until they end, or until all of them are long and have had their turn.
+    """
+    fewest = min((job.task.written for job in jobs if job.task is not None), default=0)
+    until_long = (_long_tokens(limits, speed) - fewest) * speed.step_seconds(len(jobs))
+    turn = turn_seconds(jobs, limits, speed) - spent
+    return min(decode_seconds(jobs, speed), max(turn, until_long, 0.0))
+
+
 def job_seconds(job: Job, speed: EngineSpeed) -> float:
     """How long a job likely takes alone, all its prompts counted."""
     lengths = list(job.lengths_left())
@@ -155,42 +191,8 @@ def wait_seconds(
             batch = batch[:1]
             seconds += job_seconds(batch[0], speed)
         else:
-            seconds += batch_seconds(batch, speed)
+            longest = max(job.read_tokens for job in batch)
+            seconds += speed.batch_prefill_seconds([longest] * len(batch))
+            seconds += writing_seconds(batch, limits, speed)
         line = [other for other in line if other not in batch]
     return seconds
-
-
-def interrupt_pays(
-    running: Sequence[Job], waiting: Sequence[Job], limits: BatchLimits, speed: EngineSpeed
-) -> bool:
-    """Whether the answers that are being written should make way for those that wait.
-
-    For requests of a higher priority always; for others of the same kind if all are done sooner
-    together, reading again included. ``running`` have begun to write; ``waiting`` is in the order
-    of service.
-    """
-    if not running or not waiting or not all(_resumable(job) for job in running):
-        return False
-    if waiting[0].priority < min(job.priority for job in running):
-        return True
-    if waiting[0].priority > running[0].priority or waiting[0].task is None:
-        return False
-    joined = batch_choose([*running, *waiting], limits, speed)
-    newcomers = [job for job in joined if job not in running]
-    if len(joined) - len(newcomers) < len(running) or not newcomers:
-        return False
-    apart = decode_seconds(running, speed) + batch_seconds(newcomers, speed)
-    return batch_seconds(joined, speed) < _GAIN * apart
-
-
-# Interrupting makes readers wait in the middle of an answer, so it must save a tenth of the time.
-_GAIN = 0.9
-
-
-def _resumable(job: Job) -> bool:
-    """The penalty counts what this run has written; taken up again, it would forget that."""
-    return (
-        job.parameters is not None
-        and job.parameters.repetition_penalty == 1
-        and job.pauses < PAUSES_MOST
-    )

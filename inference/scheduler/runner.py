@@ -15,16 +15,17 @@ from inference.chat import ChatChunk
 from inference.engines.protocol import ChatEngine
 from inference.errors import EngineDown, EngineError, EngineOverloaded, EngineTimeout
 from inference.scheduler.batch import Batch
+from inference.scheduler.interruption import joining_pays, turn_over, way_due
 from inference.scheduler.jobs import Job, JobState
 from inference.scheduler.line import WaitingLine
 from inference.scheduler.policy import (
     BatchLimits,
     batch_choose,
-    decode_seconds,
-    interrupt_pays,
     job_seconds,
     paddings,
+    reading_seconds,
     wait_seconds,
+    writing_seconds,
 )
 from inference.scheduler.speed import EngineSpeed
 
@@ -120,9 +121,12 @@ class EngineRunner:
         spent = self.clock() - batch.started
         if batch.first_step is not None:
             running = [job for job in batch.staying if job.state is JobState.RUNNING]
-            return decode_seconds(running, self._speed)
+            written = self.clock() - batch.first_step
+            return writing_seconds(running, self._limits, self._speed, spent=written)
         left = max(batch.prefill_estimate - spent, 0.0)
-        return left + (decode_seconds(batch.jobs, self._speed) if batch.generates else 0.0)
+        if batch.generates:
+            left += writing_seconds(batch.jobs, self._limits, self._speed)
+        return left
 
     def job_end(self, job: Job, outcome: ChatChunk | EngineError) -> None:
         """Give the client its outcome now, and let go of the engine as soon as it can."""
@@ -171,7 +175,9 @@ class EngineRunner:
         jobs = batch_choose(list(self._line), self._limits, self._speed)
         if jobs:
             self._batch_start(jobs)
-        elif self._chores:
+            return
+        self._line.rest()
+        if self._chores:
             chore = self._chores.pop(0)
             self._batch = batch = Batch([], self.clock())
             self._task_start(batch, self._chore_run(chore))
@@ -217,6 +223,8 @@ class EngineRunner:
                 self._chunk_take(batch, tasks[task], chunk)
                 if firsts == 0 and (batch.decode_estimate == 0 or chunk.finish_reason):
                     self._interrupt_consider()
+                elif firsts == 0 and len(self._line):
+                    self._turn_consider()
         if batch.first_step is not None and batch.decode_estimate > 0:
             self._speed.decode_learn(self.clock() - batch.first_step, batch.decode_estimate)
 
@@ -231,13 +239,24 @@ class EngineRunner:
         elif chunk.finish_reason == "cancelled":  # interrupted, to go on later
             assert job.task is not None  # noqa: S101
             job.task.resume()
+            job.task.padding = 0
             job.pauses += 1
             job.state = JobState.WAITING
-            self._line.add(job)
+            self._paused_add(batch, job)
         else:
             if job.task is not None:
                 self._speed.answer_learn(job.task.written)
             self._outcome_put(job, chunk)
+
+    def _paused_add(self, batch: Batch, job: Job) -> None:
+        """Put an answer back into the line: at its old place, or, after its turn, at a new one."""
+        if not batch.turn_given:
+            self._line.add(job)
+            return
+        job.number_renew()
+        self._line.turn_give(job)
+        turn = writing_seconds([job], self._limits, self._speed)
+        self._line.add(job, reading_seconds([job], self._speed) + turn)
 
     async def _scores_run(self, batch: Batch) -> None:
         lengths = [job.read_tokens for job in batch.jobs]
@@ -280,18 +299,45 @@ class EngineRunner:
         self._advance()
 
     def _interrupt_consider(self) -> None:
-        """Have the engine stop answers that should make way; they go on with the next batch."""
+        """Have the engine stop answers that should make way; they go on with a later batch."""
+        running = self._interruptible()
+        if not running:
+            return
+        line = list(self._line)
+        if way_due(running, line):
+            self._interrupt(running)
+        elif joining_pays(running, line, self._limits, self._speed):
+            for job in running:
+                job.joinings += 1
+            self._interrupt(running)
+        else:
+            self._turn_consider()
+
+    def _turn_consider(self) -> None:
+        """Have the engine stop answers that have had their turn."""
+        running = self._interruptible()
+        batch = self._batch
+        if not running or batch is None or batch.first_step is None:
+            return
+        spent = self.clock() - batch.first_step
+        if turn_over(running, list(self._line), spent, self._limits, self._speed):
+            batch.turn_given = True
+            self._interrupt(running)
+
+    def _interruptible(self) -> list[Job]:
+        """The answers that are being written, unless one of them is just being stopped."""
         batch = self._batch
         if batch is None or batch.first_step is None or batch.interrupted is not None:
-            return
+            return []
         running = batch.staying
-        if any(job.state is not JobState.RUNNING for job in running):
-            return
-        if interrupt_pays(running, list(self._line), self._limits, self._speed):
-            batch.interrupted = self.clock()
-            for job in running:
-                assert job.task is not None  # noqa: S101 (only answers have a first step)
-                job.task.stop()
+        return running if all(job.state is JobState.RUNNING for job in running) else []
+
+    def _interrupt(self, running: list[Job]) -> None:
+        assert self._batch is not None  # noqa: S101 (it runs these)
+        self._batch.interrupted = self.clock()
+        for job in running:
+            assert job.task is not None  # noqa: S101 (only answers have a first step)
+            job.task.stop()
 
 
 def _stacked(rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:

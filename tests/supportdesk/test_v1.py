@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from django.contrib import admin
 from django.test import AsyncClient
@@ -108,6 +109,32 @@ async def test_hints_pass_through(desk: Settings) -> None:
     answer = await post(stall, **{"X-Timeout-Seconds": "0.1"})
     assert answer.status_code == 504
     assert (await post(BODY, **{"X-Priority": "urgent"})).status_code == 400
+
+
+async def test_programs_that_flood_leave_room_for_a_customer(
+    desk: Settings, engine: ServerProcess
+) -> None:
+    stall = {"model": "scripted", "messages": [{"role": "user", "content": "stall"}]}
+    flood = [asyncio.create_task(post(stall)) for _ in range(33)]
+    await asyncio.to_thread(engine.wait, lambda health: health["waiting"] == 32, 60)
+    assert not any(request.done() for request in flood)
+    async with httpx2.AsyncClient(headers={"Authorization": "Bearer inner"}) as customer:
+        asking = asyncio.create_task(
+            customer.post(
+                f"{engine.url}/v1/chat/completions", json=stall,
+                headers={"X-Conversation": "customer", "X-Timeout-Seconds": "300"},
+            )
+        )  # fmt: skip
+        done, _ = await asyncio.wait(
+            [*flood, asking], timeout=60, return_when=asyncio.FIRST_COMPLETED
+        )
+        assert len(done) == 1
+        assert done <= set(flood)
+        assert done.pop().result().status_code == 429
+        for request in (*flood, asking):
+            request.cancel()
+        await asyncio.gather(*flood, asking, return_exceptions=True)
+    await asyncio.to_thread(engine.wait, lambda health: health["running"] == 0, 5)
 
 
 async def test_leaving_the_stream_frees_the_engine(desk: Settings, engine: ServerProcess) -> None:

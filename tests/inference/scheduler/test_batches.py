@@ -175,7 +175,7 @@ async def test_a_lonely_answer_is_interrupted_and_goes_on_with_those_that_wait(m
         assert await text_of(scheduler, job) == tokens_of(f"late{index}", 4)
     assert engine.batches[0] == ["early"]
     assert set(engine.batches[1]) == {"early", *(f"late{index}" for index in range(5))}
-    assert early.pauses == 1
+    assert early.pauses == early.joinings == 1
 
 
 async def test_background_work_makes_way_for_an_answer(make: Make) -> None:
@@ -187,6 +187,103 @@ async def test_background_work_makes_way_for_an_answer(make: Make) -> None:
     assert await text_of(scheduler, urgent) == tokens_of("urgent", 4)
     assert await text_of(scheduler, summary) == tokens_of("summary", 30)
     assert engine.batches == [["summary"], ["urgent"], ["summary"]]
+
+
+async def test_background_work_with_a_penalty_makes_way_again_and_again(make: Make) -> None:
+    scheduler, engine = make(lengths={"summary": 30})
+    parameters = GenerationParameters(max_tokens=50, repetition_penalty=1.1)
+    summary = scheduler.job_submit(
+        prompt_of("summary"), parameters, seconds=60, priority=Priority.BACKGROUND
+    )
+    names = [f"urgent{index}" for index in range(5)]
+    for name in names:
+        await engine.step(3)
+        urgent = submit(scheduler, name, max_tokens=1)
+        while urgent.state is not JobState.DONE:
+            await engine.step()
+    await engine.finish()
+    assert await text_of(scheduler, summary) == tokens_of("summary", 30)
+    alternating = [batch for name in names for batch in (["summary"], [name])]
+    assert engine.batches == [*alternating, ["summary"]]
+
+
+def long_submit(scheduler: Scheduler, name: str, **options: Any) -> Job:
+    """Sampled with a penalty, so nobody can join it."""
+    parameters = GenerationParameters(max_tokens=500, temperature=0.7, repetition_penalty=1.05)
+    return scheduler.job_submit(prompt_of(name), parameters, seconds=600, **options)
+
+
+async def test_a_long_answer_takes_turns_with_short_ones(make: Make) -> None:
+    scheduler, engine = make(lengths={"long": 400})
+    long = long_submit(scheduler, "long")
+    await engine.step(90)
+    for index in range(3):
+        asked = engine.clock.now
+        short = submit(scheduler, f"short{index}")
+        assert scheduler.wait_estimate(short) <= 1.5
+        while short.state is not JobState.DONE:
+            await engine.step()
+        # A turn of a second, both read, four words.
+        assert engine.clock.now - asked < 2.0
+        assert written(short) == tokens_of(f"short{index}", 4)
+    assert long.state is not JobState.DONE
+    await engine.finish()
+    assert await text_of(scheduler, long) == tokens_of("long", 400)
+    assert long.joinings == 0
+
+
+async def test_who_comes_when_a_long_answer_has_had_its_turn_is_next_at_once(make: Make) -> None:
+    scheduler, engine = make(lengths={"long": 400})
+    long_submit(scheduler, "long")
+    await engine.step(90)
+    short = submit(scheduler, "short")
+    assert scheduler.wait_estimate(short) == 0
+    await engine.step(2)
+    assert written(short) == tokens_of("short", 1)
+
+
+async def test_a_score_that_an_answer_waits_for_goes_between_the_words_of_another(
+    make: Make,
+) -> None:
+    scheduler, engine = make(lengths={"long": 400})
+    long_submit(scheduler, "long")
+    await engine.step(30)
+    score = scheduler.score_submit([prompt_of("x")], None, seconds=60, priority=Priority.ANSWER)
+    await engine.step(3)
+    assert score.state is JobState.DONE
+
+
+async def test_long_answers_take_turns_and_none_is_left_behind(make: Make) -> None:
+    scheduler, engine = make(lengths={"a": 200, "b": 200, "c": 200}, batch_most=1)
+    jobs = {name: long_submit(scheduler, name) for name in "abc"}
+    await engine.finish()
+    for name, job in jobs.items():
+        assert await text_of(scheduler, job) == tokens_of(name, 200)
+    order = [name for batch in engine.batches for name in batch]
+    assert order[:6] == ["a", "b", "c", "a", "b", "c"]
+
+
+async def test_answers_of_usual_length_are_written_one_after_the_other(make: Make) -> None:
+    scheduler, engine = make(lengths=dict.fromkeys("abc", 60), batch_most=1)
+    for name in "abc":
+        long_submit(scheduler, name)
+    await engine.finish()
+    assert engine.batches == [["a"], ["b"], ["c"]]
+
+
+async def test_a_conversation_with_long_answers_gets_no_more_than_its_share(make: Make) -> None:
+    names = ("x0", "x1", "x2", "y")
+    scheduler, engine = make(lengths=dict.fromkeys(names, 200), batch_most=1)
+    greedy = [long_submit(scheduler, f"x{index}", conversation="x") for index in range(3)]
+    modest = long_submit(scheduler, "y", conversation="y")
+    while modest.state is not JobState.DONE:
+        await engine.step()
+    tokens = sum(job.task.written for job in greedy if job.task is not None)
+    # The same as the other one, besides the first turns of two, which are long.
+    assert tokens <= 200 + 2 * 80
+    await engine.finish()
+    for index, job in enumerate(greedy):
+        assert await text_of(scheduler, job) == tokens_of(f"x{index}", 200)
 
 
 async def test_an_interrupted_answer_that_is_cancelled_while_it_waits_is_gone(make: Make) -> None:

@@ -101,3 +101,48 @@ def test_a_full_line_makes_room_for_another_conversation() -> None:
     with pytest.raises(EngineOverloaded):
         line.room_make(job_of("greedy"))
     assert set(line) == {first, middle, newcomer}
+
+
+def test_who_was_served_before_does_not_wait_behind_a_stream_of_newcomers() -> None:
+    line = WaitingLine(99)
+    arrive(line, job_of("known"), *[job_of(f"before{index}") for index in range(3)])
+    serve(line)
+    arrive(line, known := job_of("known"), *[job_of(f"new{index}") for index in range(3)])
+    served = []
+    for index in range(20):  # for each that is served another one comes
+        arrive(line, job_of(f"later{index}") if index % 2 else job_of())
+        served.append(next(iter(line)))
+        line.leave(served[-1])
+    assert known in served[:5]
+
+
+def test_a_stream_of_newcomers_does_not_starve_a_conversation_with_two_requests() -> None:
+    line = WaitingLine(99)
+    arrive(line, job_of("known"), second := job_of("known"))
+    served = []
+    for index in range(20):
+        arrive(line, job_of(f"later{index}"))
+        served.append(next(iter(line)))
+        line.leave(served[-1])
+    assert second in served[:6]
+
+
+def test_after_a_rest_everybody_is_new() -> None:
+    line = WaitingLine(99)
+    arrive(line, *[job_of("busy") for _ in range(5)], seconds=100.0)
+    serve(line)
+    arrive(line, early := job_of("busy"), seconds=100.0)
+    line.leave(early)
+    line.rest()
+    arrive(line, busy := job_of("busy"), new := job_of("new"))
+    assert serve(line) == [busy, new]
+
+
+def test_who_takes_a_request_back_is_not_charged_for_it() -> None:
+    line = WaitingLine(99)
+    arrive(line, held := job_of("other"))
+    for _ in range(4):  # words that were typed in a hurry, each instead of the last
+        arrive(line, job := job_of("hasty"))
+        line.remove(job)
+    arrive(line, hasty := job_of("hasty"), later := job_of("later"))
+    assert serve(line) == [held, hasty, later]

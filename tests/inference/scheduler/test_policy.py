@@ -9,12 +9,10 @@ from inference.chat import GenerationParameters, Priority
 from inference.engines.protocol import AnswerTask
 from inference.scheduler.jobs import Job
 from inference.scheduler.policy import (
-    PAUSES_MOST,
     BatchLimits,
     batch_choose,
     batch_seconds,
     decode_seconds,
-    interrupt_pays,
     paddings,
     wait_seconds,
 )
@@ -35,14 +33,13 @@ def answer_job(
     prefix: tuple[int, ...] = (),
     written: int = 0,
     alone: bool = False,
-    pauses: int = 0,
     **parameters: float,
 ) -> Job:
     options = {"max_tokens": 200, **parameters}
     prompt = prompt_of("x", tokens, seam=seam)
     task = AnswerTask(prompt, GenerationParameters(**options))
     task.written = written
-    return Job((prompt,), priority, "", 0.0, task=task, prefix=prefix, alone=alone, pauses=pauses)
+    return Job((prompt,), priority, "", 0.0, task=task, prefix=prefix, alone=alone)
 
 
 def score_job(*tokens: int, prefix: tuple[int, ...] = ()) -> Job:
@@ -145,43 +142,3 @@ def test_the_wait_is_for_the_batches_before() -> None:
     assert wait_seconds(line, line[9], LIMITS, SPEED) == pytest.approx(first)
     scores = [score_job(100, 200), score_job(70)]
     assert wait_seconds(scores, scores[1], LIMITS, SPEED) == pytest.approx(0.3)
-
-
-def test_answers_make_way_for_a_higher_priority() -> None:
-    running = [answer_job(priority=Priority.BACKGROUND, written=3)]
-    assert interrupt_pays(running, [answer_job()], LIMITS, SPEED)
-    assert not interrupt_pays([answer_job(written=3)], running, LIMITS, SPEED)
-
-
-def test_an_answer_makes_way_when_all_are_done_sooner_together() -> None:
-    # It has 49 tokens to go: 2 s. Seven others would wait for that.
-    running = [answer_job(written=1)]
-    assert interrupt_pays(running, [answer_job() for _ in range(7)], LIMITS, SPEED)
-
-
-def test_an_answer_that_is_nearly_done_is_let_finish() -> None:
-    running = [answer_job(written=1, max_tokens=4)]
-    assert not interrupt_pays(running, [answer_job() for _ in range(7)], LIMITS, SPEED)
-
-
-def test_long_prompts_are_not_read_again_for_a_short_newcomer() -> None:
-    running = [answer_job(1500, written=40)]
-    assert not interrupt_pays(running, [answer_job(1520)], LIMITS, SPEED)
-
-
-@pytest.mark.parametrize("fixed", [{"repetition_penalty": 1.2}, {"pauses": PAUSES_MOST}])
-def test_what_cannot_be_taken_up_again_is_not_interrupted(fixed: dict) -> None:
-    running = [answer_job(written=1, priority=Priority.BACKGROUND, **fixed)]
-    assert not interrupt_pays(running, [answer_job()], LIMITS, SPEED)
-
-
-def test_nothing_is_interrupted_for_nobody_or_for_what_cannot_join() -> None:
-    running = [answer_job(written=1)]
-    assert not interrupt_pays(running, [], LIMITS, SPEED)
-    assert not interrupt_pays([], [answer_job()], LIMITS, SPEED)
-    others = [answer_job(temperature=0.9) for _ in range(7)]
-    assert not interrupt_pays(running, others, LIMITS, SPEED)
-    scores = [score_job(100) for _ in range(7)]
-    for job in scores:
-        job.priority = Priority.ANSWER
-    assert not interrupt_pays(running, scores, LIMITS, SPEED)
