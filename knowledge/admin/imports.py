@@ -16,6 +16,9 @@ from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
@@ -45,9 +48,11 @@ from knowledge.services.imports.planning import (
 )
 from knowledge.services.proposals import change_is_live
 from knowledge.tasks import import_applying, import_planning, import_undoing
+from knowledge.uploads import TICKET_COOKIE, TICKET_SECONDS, ticket_make
 from knowledge.web_pages.reading import address_clean
 
 ROWS_SHOWN: Final = 50
+HEADING_SHOWN: Final = 80
 State = KnowledgeImport.State
 Action = KnowledgeImportRow.Action
 
@@ -107,7 +112,7 @@ class ImportColumnsForm(forms.Form):
     def __init__(self, *args: Any, columns: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         guess = columns_guess(columns)
-        choices = [("", "–"), *((column, column) for column in columns if column)]
+        choices = [("", "–"), *((name, _heading(name)) for name in columns if name)]
         for field in FIELDS:
             self.fields[field] = forms.ChoiceField(
                 label=FIELD_LABELS[field],
@@ -116,6 +121,10 @@ class ImportColumnsForm(forms.Form):
                 initial=guess.get(field, ""),
                 widget=UnfoldAdminSelectWidget,
             )
+
+
+def _heading(name: str) -> str:
+    return name if len(name) <= HEADING_SHOWN else f"{name[:HEADING_SHOWN]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,8 @@ def row_shown(row: KnowledgeImportRow) -> ShownRow:
 
     def text(values: dict[str, Any], name: str) -> str:
         value = values.get(name, "")
+        if name in ("valid_from", "valid_until"):
+            return _moment(value)
         return "\n".join(value) if isinstance(value, list) else str(value)
 
     def shown(name: str) -> SafeString:
@@ -152,6 +163,14 @@ def row_shown(row: KnowledgeImportRow) -> ShownRow:
         )
     ]
     return ShownRow(row, shown("question"), shown("answer"), others)
+
+
+def _moment(value: str | None) -> str:
+    """A stored moment as people read it, in the desk's time."""
+    moment = parse_datetime(value) if value else None
+    if moment is None or timezone.is_naive(moment):
+        return value or ""
+    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 @admin.register(KnowledgeImport)
@@ -235,10 +254,20 @@ class KnowledgeImportAdmin(ModelAdmin):
     ) -> HttpResponse:
         one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
         try:
-            return super().add_view(request, form_url, {**one_button, **(extra_context or {})})
+            page = super().add_view(request, form_url, {**one_button, **(extra_context or {})})
         except DocumentRefused as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(request.path)
+        page.set_cookie(
+            TICKET_COOKIE,
+            ticket_make(user_id=request.user.pk),
+            max_age=TICKET_SECONDS,
+            path=request.path,
+            httponly=True,
+            samesite="Strict",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+        return page
 
     def response_add(
         self, request: HttpRequest, obj: KnowledgeImport, post_url_continue: str | None = None

@@ -12,6 +12,8 @@ from daphne.http_protocol import WebRequest
 from django.conf import settings
 from twisted.internet import reactor
 
+from knowledge.uploads import TICKET_COOKIE, UPLOAD_BYTES, ticket_is_good
+
 _reactor: Any = reactor  # the module is replaced by an object when it is imported
 
 LINGER_SECONDS = 2.0
@@ -27,27 +29,35 @@ _REFUSAL = (
 
 
 class BoundedRequest(WebRequest):  # type: ignore[misc] # daphne has no types
-    """Answers 413 as soon as more than ``settings.REQUEST_BODY_BYTES`` are announced or come."""
+    """Answers 413 as soon as more than ``settings.REQUEST_BODY_BYTES`` are announced or come.
+
+    Whoever holds a ticket for uploads may send a file (``knowledge/uploads.py``).
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._most = settings.REQUEST_BODY_BYTES
         self._received = 0
         self._refused = False
 
     def gotLength(self, length: int | None) -> None:
         announced = length or 0
+        # The cookies are read by now.
+        ticket = self.getCookie(TICKET_COOKIE.encode())
+        if ticket is not None and ticket_is_good(ticket.decode("latin-1")):
+            self._most = max(self._most, UPLOAD_BYTES)
         # Twisted keeps a body of unknown or large size in a file, a small one in memory.
-        super().gotLength(0 if announced > settings.REQUEST_BODY_BYTES else length)
-        if announced > settings.REQUEST_BODY_BYTES:
+        super().gotLength(0 if announced > self._most else length)
+        if announced > self._most:
             self._refuse()
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
-        if self._received > settings.REQUEST_BODY_BYTES:
+        if self._received > self._most:
             self._refuse()
         if not self._refused:
             super().handleContentChunk(data)
-        elif self._received > settings.REQUEST_BODY_BYTES + LINGER_BYTES:
+        elif self._received > self._most + LINGER_BYTES:
             self._cut()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket as sockets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
+from knowledge.uploads import TICKET_COOKIE, UPLOAD_BYTES, ticket_make
 from tests.faults.desk_process import ORIGIN, WebProcess
 
 MEGABYTE = 1024 * 1024
@@ -91,3 +93,26 @@ def test_a_body_within_the_limit_reaches_the_view(web: WebProcess) -> None:
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b'"bad_frame"' in answer
+
+
+def test_only_whoever_has_a_ticket_for_uploads_may_send_a_large_file(
+    web_start: Callable[..., WebProcess], settings: Any
+) -> None:
+    settings.SECRET_KEY = "k" * 50
+    web = web_start(SECRET_KEY=settings.SECRET_KEY)
+    good = ticket_make(user_id=1)
+    length = f"Content-Length: {UPLOAD_BYTES}"
+    for ticket in ("", "1:x:y", f"{good}x", good.replace("1", "2", 1)):
+        with posting(web, length, f"Cookie: {TICKET_COOKIE}={ticket}") as connection:
+            assert answer_of(connection).startswith(b"HTTP/1.1 413 ")
+    with posting(web, length.replace("5", "6", 1), f"Cookie: {TICKET_COOKIE}={good}") as connection:
+        assert answer_of(connection).startswith(b"HTTP/1.1 413 "), "longer than any upload"
+
+    body = b"[" + b" " * 5 * MEGABYTE + b"]"
+    ticket = f"Cookie: {TICKET_COOKIE}={good}"
+    with posting(web, f"Content-Length: {len(body)}", ticket, "Connection: close") as connection:
+        connection.sendall(body)
+        answer = answer_of(connection)
+    # It came in whole; Django refuses what is no upload.
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert b"The request is too large." not in answer

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from knowledge.admin.differences import difference_html
 from knowledge.models import Entry, KnowledgeImport, Site
+from knowledge.uploads import TICKET_COOKIE, ticket_is_good
 from supportdesk.staff.roles import StaffRole
 from tests.supportdesk.staff.desk_factory import person_make, site_make
 
@@ -161,3 +162,36 @@ def test_only_an_administrator_sees_imports(admin_client: Client, role: StaffRol
 )
 def test_a_difference_is_marked_and_escaped(before: str, after: str, html: str) -> None:
     assert difference_html(before, after) == html
+
+
+def test_the_form_gives_a_ticket_for_a_large_file_and_only_to_those_who_may_import(
+    admin_client: Client,
+) -> None:
+    address = reverse("admin:knowledge_knowledgeimport_add")
+    cookie = admin_client.get(address).cookies[TICKET_COOKIE]
+    assert ticket_is_good(cookie.value)
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == (address, True, "Strict")
+    other = Client()
+    other.force_login(person_make(StaffRole.MANAGER))
+    assert TICKET_COOKIE not in other.get(address).cookies
+
+
+def test_dates_are_shown_as_people_read_them(admin_client: Client) -> None:
+    batch = upload(
+        admin_client, site_make(), "question,answer,valid_until\nOpen?,Yes.,2027-01-31\n"
+    )
+    html = admin_client.get(page_of(batch), headers={"accept-language": "en"}).content.decode()
+    assert "02/01/2027 midnight" in html
+    assert "+08:00" not in html
+
+
+def test_a_column_with_an_endless_name_does_not_fill_the_page(admin_client: Client) -> None:
+    name = "x" * 5000
+    batch = upload(admin_client, site_make(), f"{name},b\nOpen?,Yes.\n")
+    html = admin_client.get(page_of(batch)).content.decode()
+    assert f">{'x' * 80}…<" in html
+    answer = admin_client.post(
+        reverse("admin:knowledge_knowledgeimport_step", args=[batch.pk]),
+        {"step": "columns", "question": name, "answer": "b"},
+    )
+    assert answer.status_code == 302
