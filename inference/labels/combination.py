@@ -19,6 +19,8 @@ from inference.labels.ridge import Floats, Ints, log_loss, log_losses, softmax
 
 SIGNIFICANT: Final = 2.0
 """Standard errors by which the log-loss must fall for the chat model to be asked at all."""
+GAIN_LEAST: Final = 0.001
+"""And by so many nats a row: two fits of the same thing differ by less, both without an error."""
 _STEPS = 100
 _WEIGHT_MOST = 60.0
 # Few rows say little of how sure one may be: a weak pull towards no confidence, as of one row.
@@ -80,7 +82,7 @@ class Gain:
 
     @property
     def is_real(self) -> bool:
-        return self.log_loss > SIGNIFICANT * self.error
+        return self.log_loss > max(GAIN_LEAST, SIGNIFICANT * self.error)
 
 
 def gain_of(without: Floats, with_view: Floats, labels: Ints) -> Gain:
