@@ -56,6 +56,8 @@ def session_open(
         visitor = _visitor_find(
             site=site, origin=origin, resume_token=resume_token, identity=identity
         )
+        # Two pages that a browser opens at once get one conversation: the second one waits here.
+        visitor = Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
         if language:
             visitor.language = language
         if identity is not None:

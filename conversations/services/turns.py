@@ -41,6 +41,7 @@ from conversations.services.actions import action_propose
 from conversations.services.items import conversation_lock, item_append
 from conversations.summaries import summary_schedule
 from knowledge.models import Entry, PromptVersion, Rule
+from knowledge.services.locks import rows_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,14 +368,16 @@ def _reply_store(
 
 def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
     """Store what the outcome was made from; what admins deleted meanwhile is left empty."""
-    entry_ids = {passage.entry_id for passage in record.passages}
-    entries = set(Entry.objects.filter(pk__in=entry_ids).order_by().values_list("pk", flat=True))
+    entries = rows_held(Entry, {passage.entry_id for passage in record.passages})
+    versions = rows_held(PromptVersion, {record.prompt_version_id})
+    rules = rows_held(Rule, {record.rule_id})
+    reused = rows_held(Message, {record.reused_message_id})
     provenance = Provenance.objects.create(
         message=item,
         model=record.model,
         model_hash=record.model_hash,
-        prompt_version=PromptVersion.objects.filter(pk__in=[record.prompt_version_id]).first(),
-        rule=Rule.objects.filter(pk__in=[record.rule_id]).first(),
+        prompt_version_id=next(iter(versions), None),
+        rule_id=next(iter(rules), None),
         standalone_question=record.standalone_question,
         prompt_packed=packed_make(record.rendered_prompt),
         rejected_text=record.rejected_text,
@@ -382,9 +385,7 @@ def _provenance_store(*, item: Message, record: ProvenanceRecord) -> None:
         prompt_tokens=record.prompt_tokens,
         completion_tokens=record.completion_tokens,
         timings=record.timings,
-        reused=Message.objects.filter(pk__in=[record.reused_message_id]).first()
-        if record.reused_message_id is not None
-        else None,
+        reused_id=next(iter(reused), None),
     )
     PassageUse.objects.bulk_create(
         PassageUse(

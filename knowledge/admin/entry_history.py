@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from knowledge.admin.differences import difference_html, lines_difference_html
 from knowledge.models import Audience, Entry, EntryRevision, Language
 from knowledge.services.entries import AudienceGone, entry_revert
+from knowledge.services.locks import knowledge_lock
 from knowledge.services.proposals import change_is_live
 from knowledge.services.revisions import EntryContent, content_of_revision, revision_catch_up
 
@@ -114,6 +115,7 @@ class EntryHistoryPages:
         entry = self._entry(request, object_id)
         # Also what was written past the services since; a page that is looked at may keep it.
         with transaction.atomic():
+            knowledge_lock(entry_id=entry.pk)
             locked = Entry.objects.select_for_update().filter(pk=entry.pk).first()
             if locked is not None:
                 revision_catch_up(entry=locked)

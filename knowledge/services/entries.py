@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from knowledge.models import Audience, Document, Entry, EntryRevision, Phrasing, Site
+from knowledge.services.locks import knowledge_lock
 from knowledge.services.revisions import (
     EntryContent,
     content_of,
@@ -127,6 +128,7 @@ def entry_update(
         ValidationError: as for :func:`entry_create`; nothing is written.
         Entry.DoesNotExist: it was deleted meanwhile.
     """
+    knowledge_lock(site_id=site.pk if site is not None else None, entry_id=entry.pk)
     row = Entry.objects.select_for_update().get(pk=entry.pk)
     before, site_before = content_of(row), row.site_id
     revision_catch_up(entry=row, content=before)
@@ -215,6 +217,7 @@ def entry_delete(
     note: str = "",
 ) -> None:
     """Delete an entry with its phrasings; its history stays, proposals for it are withdrawn."""
+    knowledge_lock(entry_id=entry.pk)
     row = Entry.objects.select_for_update().filter(pk=entry.pk).first()
     if row is None:
         return

@@ -23,6 +23,7 @@ from knowledge.services.entries import (
     entry_create,
     entry_update,
 )
+from knowledge.services.locks import knowledge_lock
 from knowledge.services.revisions import (
     EntryContent,
     content_of,
@@ -87,6 +88,7 @@ def proposal_create(
         ValidationError: the values cannot make an entry.
     """
     if entry is not None:
+        knowledge_lock(entry_id=entry.pk)
         entry = Entry.objects.select_for_update().get(pk=entry.pk)
         revision_catch_up(entry=entry)
     phrasings = tuple(dict.fromkeys(text.strip() for text in values["phrasings"] if text.strip()))
@@ -155,6 +157,7 @@ def proposal_approve(
         values = content_fields(content_of_revision(proposal))
         entry = entry_create(site=proposal.site, **values, **history)
     else:
+        knowledge_lock(site_id=proposal.site_id, entry_id=proposal.entry_id)
         row = Entry.objects.select_for_update().filter(pk=proposal.entry_id).first()
         if row is None:
             raise ProposalStateWrong(_("The entry was deleted meanwhile."))

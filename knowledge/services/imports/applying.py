@@ -19,6 +19,7 @@ from knowledge.services.imports.entry_rows import (
     values_of_entry,
     values_wanted,
 )
+from knowledge.services.locks import knowledge_lock
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -119,6 +120,7 @@ def _run(
             )
             if batch.state != running:
                 return batch
+            knowledge_lock(site_id=batch.site_id)
             rows = list(
                 batch.rows.select_for_update()
                 .filter(state=row_state, action__in=CHANGING)
