@@ -24,6 +24,7 @@ from inference.prompts.rendering import text_render
 from inference.support.check import SupportPassage
 from inference.toolcalls.finding import (
     arguments_find,
+    arguments_recall,
     parameters_of,
     required_of,
     value_alone,
@@ -88,7 +89,7 @@ class ToolStep:
             words = spec.words_in(walk.language).login or wording.login_wanted(walk.language)
             return _tool_answer(walk, words)
         try:
-            arguments = _arguments_ready(spec, wanted.arguments)
+            arguments = _arguments_ready(spec, _with_recalled(walk, wanted))
         except _ValueMissing as missing:
             return _ask(walk, wanted, missing)
         if spec.changes:
@@ -233,15 +234,26 @@ def _by_words(walk: Walk, specs: Sequence[ToolSpec]) -> Wanted | None:
         given = value_alone(text, parameter)
         if not given and (ruled is None or ruled is asking):
             given = value_find(text, parameter.get("x-find", ()))
+        found = arguments_find(text, asking.parameters)
         if given:
-            found = {**known, **arguments_find(text, asking.parameters), asked: given}
-            return Wanted(asking, found, "follow_up", times)
+            return Wanted(asking, {**known, **found, asked: given}, "follow_up", times)
+        if found.keys() - known.keys() and (ruled is None or ruled is asking):
+            # Not what was asked for, yet a part of what is wanted: it is kept, and asked again.
+            return Wanted(asking, {**known, **found}, "follow_up", times)
     if ruled is None:
         return None
     found = arguments_find(text, ruled.parameters)
     if ruled is asking:
         return Wanted(ruled, {**known, **found}, "rule", times)
     return Wanted(ruled, found, "rule")
+
+
+def _with_recalled(walk: Walk, wanted: Wanted) -> dict[str, Any]:
+    """The arguments, with those that the customer named earlier in the conversation."""
+    question = walk.question
+    before = [said for said, _ in question.history]
+    recalled = arguments_recall(question.text, before, wanted.spec.parameters)
+    return {**recalled, **wanted.arguments}
 
 
 def _arguments_ready(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,14 @@ A parameter's JSON schema may carry these keywords beside the standard ones:
 - ``x-alone``: an RE2 pattern that a whole message must match to be taken for the value after the
   customer was asked for it (left out: ``x-find`` decides there, too);
 - ``x-ask``: what the customer is asked, by language, when the value is missing;
-- ``x-label``: the parameter's name for customers, by language.
+- ``x-label``: the parameter's name for customers, by language;
+- ``x-recall``: whether a value that is missing may be one that the customer named before.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -21,9 +23,14 @@ from inference.errors import RuleError
 from inference.rules.matching import pattern_compile
 from inference.text.normalisation import text_normalise
 
-KEYWORDS = ("x-find", "x-alone", "x-ask", "x-label")
+KEYWORDS = ("x-find", "x-alone", "x-ask", "x-label", "x-recall")
 VALUE_MOST = 400
 """Most characters of a value that is taken from a message."""
+_ANOTHER = re.compile(
+    r"另外?一|另外的|别的|其他的?(?:订|单|那)|其它|上一[个单]|下一[个单]"
+    r"|\b(?:another|other|others|different|else|second|previous)\b",
+    re.IGNORECASE,
+)
 
 
 def parameters_of(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -68,6 +75,8 @@ def finding_check(schema: Mapping[str, Any]) -> None:
                 pattern_compile(pattern)
             except RuleError as error:
                 raise ValueError(f"{name}: {error}") from error
+        if not isinstance(part.get("x-recall", False), bool):
+            raise ValueError(f"x-recall of {name} must be true or false")
         for keyword in ("x-ask", "x-label"):
             words = part.get(keyword, {})
             if not isinstance(words, Mapping) or not all(
@@ -110,6 +119,26 @@ def value_alone(text: str, parameter: Mapping[str, Any]) -> str:
         if match := pattern_compile(f"^(?:{pattern})$").search(form):
             return _value(match)
     return ""
+
+
+def arguments_recall(text: str, before: Sequence[str], schema: Mapping[str, Any]) -> dict[str, str]:
+    """The values that ``before``, the customer's earlier messages, name for ``x-recall`` parameters.
+
+    Only where they name one and the same, and ``text`` does not speak of another: which of two
+    orders is meant, the customer has to say.
+    """
+    if _ANOTHER.search(text):
+        return {}
+    recalled = {}
+    for name, part in parameters_of(schema).items():
+        if part.get("x-recall") is not True:
+            continue
+        named = {value_find(each, part.get("x-find", ())) for each in before}
+        named |= {value_alone(each, part) for each in before}
+        named.discard("")
+        if len(named) == 1:
+            recalled[name] = named.pop()
+    return recalled
 
 
 def is_in_words(value: object, texts: Sequence[str]) -> bool:

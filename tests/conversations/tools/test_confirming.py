@@ -40,6 +40,23 @@ def offered(lin: Customer, caller: FakeCaller) -> ToolAction:
     return ToolAction.objects.get()
 
 
+def test_the_values_may_come_in_any_order(lin: Customer, caller: FakeCaller) -> None:
+    assert "订单号" in say(lin, "能帮我改一下收货地址吗？", caller).text
+    assert "订单号" in say(lin, f"改成{NEW}", caller).text
+    say(lin, "123456", caller)
+    assert ToolAction.objects.get().arguments == {"order_number": "123456", "address": NEW}
+
+
+def test_the_order_that_was_looked_up_is_the_one_to_change(
+    lin: Customer, caller: FakeCaller
+) -> None:
+    say(lin, "我的订单#123456还没发货，能查一下吗？", caller)
+    assert "地址" in say(lin, "能帮我改一下收货地址吗？", caller).text
+    assert not ToolAction.objects.exists()
+    say(lin, f"改成{NEW}", caller)
+    assert ToolAction.objects.get().arguments == {"order_number": "123456", "address": NEW}
+
+
 def confirm(action: ToolAction, **values: Any) -> ToolAction:
     return action_confirm(
         **{

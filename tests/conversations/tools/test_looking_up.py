@@ -87,6 +87,27 @@ def test_another_question_instead_of_the_number_is_answered_as_such(
     assert caller.calls == []
 
 
+def test_the_order_that_was_spoken_of_is_meant_until_another_is(
+    lin: Customer, caller: FakeCaller
+) -> None:
+    say(lin, "我的订单#123456还没发货，能查一下吗？", caller)
+    say(lin, "我的订单什么时候发货？", caller)
+    assert [call[1] for call in caller.calls] == [{"order_number": "123456"}] * 2
+
+    assert "订单号" in say(lin, "我的另一个订单什么时候发货？", caller).text
+    assert len(caller.calls) == 2
+
+
+def test_which_of_two_orders_is_meant_the_customer_has_to_say(
+    lin: Customer, caller: FakeCaller
+) -> None:
+    for number in ("123456", "123457"):
+        say(lin, f"我的订单#{number}还没发货，能查一下吗？", caller)
+    asked = say(lin, "我的订单什么时候发货？", caller)
+    assert "订单号" in asked.text
+    assert len(caller.calls) == 2
+
+
 def test_the_number_of_somebody_elses_order_is_not_there(lin: Customer, caller: FakeCaller) -> None:
     caller.results["order_status"] = CallResult(CallOutcome.MISSING)
     said = say(lin, "订单234567发货了吗", caller)
