@@ -159,10 +159,11 @@ def test_what_the_playground_cannot_ask_is_told(alice, shop: Shop, wrong) -> Non
 
 
 async def test_a_desk_without_an_engine_says_so_in_the_stream(alice, shop: Shop, desk) -> None:
-    client = AsyncClient(headers={"accept-language": "en"})
+    client = AsyncClient()
     client.cookies = alice.cookies
     address = reverse("admin:knowledge_prompttemplate_playground_run", args=[shop.template.pk])
-    response = await client.post(address, play(shop))
+    # The asynchronous client keeps no headers from request to request.
+    response = await client.post(address, play(shop), headers={"accept-language": "en"})
     lines = [json.loads(line) async for line in response]
     assert [line["type"] for line in lines] == ["error", "end"]
     assert "not running" in lines[0]["text"]
