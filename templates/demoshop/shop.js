@@ -47,7 +47,7 @@ function resume() {
 }
 
 if (buttons.length > 1) {
-  account.hidden = false;
+  account.hidden = document.querySelector(".orders").hidden = false;
   for (const button of buttons) {
     button.addEventListener("click", () => logIn(button.dataset.customer));
   }
