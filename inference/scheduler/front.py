@@ -196,7 +196,8 @@ class Scheduler:
                 f" the model's context has only {self.engine.context_length} tokens."
             )
         new = tokens - len(self.engine.prefix_of(prompt))
-        most = self.speed.budget(self._limits.reading_seconds)
+        limits = self._limits
+        most = max(self.speed.budget(limits.reading_seconds), limits.reading_tokens)
         if new > most:
             raise ContextExceeded(
                 f"The prompt has {tokens} tokens, and reading them takes about"

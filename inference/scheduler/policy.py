@@ -33,6 +33,7 @@ class BatchLimits:
         usual_seconds: an answer that is longer than one alone becomes in this time is long.
         reading_seconds: a prompt that takes longer to read is refused: nothing can be done for
             anybody meanwhile, since reading cannot be interrupted.
+        reading_tokens: a prompt of no more tokens never is: a machine may just be busy.
     """
 
     answers: int = 8
@@ -42,6 +43,7 @@ class BatchLimits:
     turn_seconds: float = 1.0
     usual_seconds: float = 4.0
     reading_seconds: float = 20.0
+    reading_tokens: int = 2048
 
 
 def batch_choose(waiting: Sequence[Job], limits: BatchLimits, speed: EngineSpeed) -> list[Job]:

@@ -98,14 +98,17 @@ class _NoCalls:
 
 
 def opening_of(tools: tuple[Tool, ...], choice: str) -> str:
-    """How an answer begins that must call one of the tools; empty if it need not."""
+    """How an answer begins that must call one of the tools; empty if it need not.
+
+    Arguments are an object, whatever the tool; left to itself a small model writes a bare value.
+    """
     if choice == "required" and len(tools) == 1:
         choice = tools[0].name
     if choice == "auto" or not tools:
         return ""
     if choice == "required":
         return f'{CALL_START}\n{{"name": "'
-    return f'{CALL_START}\n{{"name": "{choice}", "arguments": '
+    return f'{CALL_START}\n{{"name": "{choice}", "arguments": {{'
 
 
 @dataclass(slots=True)

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from inference.chat import ChatChunk, GenerationParameters, Priority
-from inference.errors import EngineDown, EngineError, EngineOverloaded, EngineTimeout
+from inference.errors import (
+    ContextExceeded,
+    EngineDown,
+    EngineError,
+    EngineOverloaded,
+    EngineTimeout,
+)
 from inference.scheduler import EngineSpeed, Job, JobState, Scheduler
 from tests.inference.scheduler.fake_engine import FakeEngine, prompt_of, settle
 
@@ -381,6 +387,21 @@ async def test_a_deadline_in_the_middle_of_a_batch_is_that_requests_alone(make: 
         await text_of(scheduler, a)
     await engine.finish()
     assert await text_of(scheduler, b) == tokens_of("b", 40)
+
+
+async def test_a_prompt_that_would_keep_everybody_waiting_is_refused(make: Make) -> None:
+    # The fake engine's context has 4,096 tokens: read in 41 s at 100 tokens/s, in 4 s at 1,000.
+    slow, _ = make(speed=EngineSpeed(prefill=100.0, prefill_square=0.0))
+    with pytest.raises(ContextExceeded, match="2100 tokens.* 21 s .*2048"):
+        submit(slow, "long", tokens=2100)
+    submit(slow, "short", tokens=2000)
+    with pytest.raises(ContextExceeded, match="2048"):
+        slow.score_submit([prompt_of("x"), prompt_of("y", 2100)], None, seconds=60)
+    quick, engine = make(speed=EngineSpeed(prefill=1000.0, prefill_square=0.0))
+    submit(quick, "long", tokens=4000)
+    small, engine = make(speed=EngineSpeed(prefill=100.0, prefill_square=0.0))
+    engine.prefixes["long"] = tuple(range(500))
+    submit(small, "long", tokens=2500)  # what is kept need not be read
 
 
 async def test_a_closed_scheduler_takes_nothing(make: Make) -> None:

@@ -29,7 +29,7 @@ match = "order"
 text = "Let me see.\n<tool_call>\n{\"name\": \"order_status\", \"arguments\": {\"order_id\": \"123456\"}}\n</tool_call>"
 [[reply]]
 match = "parse"
-text = "{\"order_id\": \"42\"}}\n</tool_call>"
+text = "\"order_id\": \"42\"}}\n</tool_call>"
 [[reply]]
 text = "您好！"
 """

@@ -54,6 +54,20 @@ def test_a_tool_is_called_and_its_result_is_told(server: ServerProcess) -> None:
     assert "123456" in str(answer.content) or "Friday" in str(answer.content)
 
 
+@pytest.mark.parametrize(
+    ("question", "order"),
+    [("Where is my order 123456?", "123456"), ("770812这单怎么还没发货", "770812")],
+)
+def test_a_demanded_call_is_made(server: ServerProcess, question: str, order: str) -> None:
+    chat = ChatOpenAI(
+        model=model_name(server), base_url=f"{server.url}/v1", api_key="EMPTY",
+        temperature=0, max_tokens=60, max_retries=0,
+    )  # fmt: skip
+    demanding = chat.bind_tools([order_status], tool_choice="order_status")
+    [call] = demanding.invoke([HumanMessage(question)]).tool_calls
+    assert (call["name"], call["args"]) == ("order_status", {"order_id": order})
+
+
 def test_thinking_comes_first_and_apart(server: ServerProcess) -> None:
     client = OpenAI(base_url=f"{server.url}/v1", api_key="EMPTY", max_retries=0)
     answer = client.chat.completions.create(

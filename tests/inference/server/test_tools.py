@@ -52,7 +52,7 @@ match = "never"
 text = "I cannot look that up."
 [[reply]]
 match = "forced"
-text = "{\"order_id\": \"77\"}}\n</tool_call> and so on"
+text = "\"order_id\": \"77\"}}\n</tool_call> and so on"
 [[reply]]
 match = "result"
 text = "Your order is on its way."
