@@ -146,6 +146,12 @@ class GapAdmin(ModelAdmin):
                 return self._fill(request, gap)
             case "check":
                 gap_checking.enqueue(gap.pk)
+                messages.info(
+                    request,
+                    gettext(
+                        "The questions are being asked again. Load the page again in a moment."
+                    ),
+                )
             case "dismiss":
                 gap_dismiss(gap=gap)
                 messages.success(request, gettext("The gap was put aside."))

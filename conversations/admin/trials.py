@@ -24,6 +24,8 @@ from unfold.widgets import (
 from conversations.admin.playground import playground_page, playground_run
 from conversations.trials.models import model_choices, model_words
 from conversations.trials.tasks import trial_running
+from inference.errors import PromptError
+from knowledge.admin.refusals import refusal_words
 from knowledge.models import PromptVersion, QuestionSet, Trial
 from knowledge.services.trials import trial_cancel, trial_create, trial_resume
 from knowledge.trials.gate import GATED_ROLE, is_worse
@@ -177,6 +179,8 @@ class TrialAdmin(ModelAdmin):
                 trial = trial_create(by=request.user, **form.cleaned_data)
             except ValidationError as error:
                 form.add_error(None, error)
+            except PromptError as error:
+                form.add_error("candidate", refusal_words(error))
             else:
                 trial_running.enqueue(trial.pk, get_language() or "en")
                 return self._page(trial)

@@ -201,6 +201,7 @@ def climbed_told(climbed: Climbed) -> Event:
         ],
         "rejected": walk.rejected,
         "problems": walk.details.get("problems", []),
+        "failure": walk.details.get("prompt_error") or walk.details.get("engine_error") or "",
         "reasoning": walk.reasoning,
         "model": walk.model if walk.prompt else "",
         "prompt": [{"role": part.role, "content": part.content} for part in walk.prompt],

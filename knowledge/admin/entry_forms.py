@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -26,6 +27,24 @@ class AudienceField(forms.ModelChoiceField):
 
     def label_from_instance(self, audience: Any) -> str:
         return _audience_label(audience)
+
+
+class MomentField(forms.SplitDateTimeField):
+    """A date with a time, or a date alone: its beginning, or as an end the end of that day."""
+
+    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+        self._is_end = is_end
+
+    def clean(self, value: Any) -> datetime | None:
+        if not value or not value[0] or value[1]:
+            moment: datetime | None = super().clean(value)
+            return moment
+        midnight: datetime | None = super().clean([value[0], "00:00"])
+        return midnight + timedelta(days=1) if midnight and self._is_end else midnight
+
+
+DATE_ALONE = _("A date without a time counts to the end of that day. Empty: for good.")
 
 
 class EntryForm(forms.ModelForm):
@@ -53,6 +72,15 @@ class EntryForm(forms.ModelForm):
             self.fields["phrasings"].initial = "\n".join(
                 self.instance.phrasings.order_by("pk").values_list("text", flat=True)
             )
+        for name in ("valid_from", "valid_until"):
+            if isinstance(moment := self.fields.get(name), forms.SplitDateTimeField):
+                is_end = name == "valid_until"
+                self.fields[name] = MomentField(
+                    is_end=is_end,
+                    label=moment.label,
+                    widget=moment.widget,
+                    help_text=DATE_ALONE if is_end else moment.help_text,
+                )
         if isinstance(field := self.fields.get("audience"), forms.ModelChoiceField):
             field.empty_label = _("Everyone")
             field.label_from_instance = _audience_label  # type: ignore[method-assign, assignment]
@@ -103,17 +131,16 @@ class OwnerForm(forms.Form):
 class ValidityForm(forms.Form):
     """From when until when the chosen entries are shown."""
 
-    valid_from = forms.SplitDateTimeField(
-        required=False,
+    valid_from = MomentField(
         label=_("Valid from"),
         widget=UnfoldAdminSplitDateTimeWidget,
         help_text=_("Not shown before. Empty: at once."),
     )
-    valid_until = forms.SplitDateTimeField(
-        required=False,
+    valid_until = MomentField(
+        is_end=True,
         label=_("Valid until"),
         widget=UnfoldAdminSplitDateTimeWidget,
-        help_text=_("Not shown from then on. Empty: for good."),
+        help_text=DATE_ALONE,
     )
 
     def clean(self) -> dict[str, Any]:

@@ -165,6 +165,13 @@ def row_shown(row: KnowledgeImportRow) -> ShownRow:
     return ShownRow(row, shown("question"), shown("answer"), others)
 
 
+def _cell(value: Any) -> str:
+    """A value as the import reads it back: several phrasings a line each."""
+    if value is None:
+        return ""
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _moment(value: str | None) -> str:
     """A stored moment as people read it, in the desk's time."""
     moment = parse_datetime(value) if value else None
@@ -260,7 +267,7 @@ class KnowledgeImportAdmin(ModelAdmin):
             return HttpResponseRedirect(request.path)
         page.set_cookie(
             TICKET_COOKIE,
-            ticket_make(user_id=request.user.pk),
+            ticket_make(),
             max_age=TICKET_SECONDS,
             path=request.path,
             httponly=True,
@@ -376,7 +383,7 @@ class KnowledgeImportAdmin(ModelAdmin):
             [gettext("line"), gettext("problem"), *(formula_escape(name) for name in names)]
         )
         for row in rows:
-            cells = [str(row.values.get(name, "")) for name in names]
+            cells = [_cell(row.values.get(name)) for name in names]
             writer.writerow([row.line, row.message, *(formula_escape(cell) for cell in cells)])
         return response
 

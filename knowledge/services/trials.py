@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.prompts.rendering import PromptSource, prompt_check
 from inference.text.language import language_of
 from knowledge.models import (
     Entry,
@@ -149,6 +150,7 @@ def trial_create(
 
     Raises:
         ValidationError: nothing would be different, or there is nothing to ask.
+        PromptError: the draft cannot be rendered, so no question of it would be answered.
     """
     nothing = candidate is None and not model
     if nothing and direct_probability is None and relevant_probability is None:
@@ -160,6 +162,7 @@ def trial_create(
     questions = question_set.questions.prefetch_related("entries")
     baseline = None
     if candidate is not None:
+        prompt_check(PromptSource(candidate.system, candidate.user))
         questions = questions.filter(language=candidate.template.language)
         baseline = candidate.template.versions.filter(status=PromptVersion.Status.PUBLISHED).first()
         if baseline is None:

@@ -94,6 +94,7 @@
     if (done.reason_words) tags.append(node("span", "desk-reason", done.reason_words));
     tags.append(node("span", "desk-reason", figures.join(" · ")));
     view.facts.append(tags);
+    if (done.failure) view.facts.append(node("p", "desk-error", done.failure));
     if (done.rejected) {
       const box = node("div", "desk-rejected");
       box.append(node("p", "desk-hint", words.refused), node("p", "desk-plain", done.rejected));

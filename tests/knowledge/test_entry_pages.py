@@ -335,3 +335,30 @@ def test_an_editor_finds_no_way_around_the_review(client: Client, entry: Entry) 
     batch.refresh_from_db()
     assert batch.state == "planned"
     assert EntryRevision.objects.get(number=None).answer == "x"
+
+
+@pytest.mark.parametrize(
+    ("field", "day", "hour", "expected"),
+    [
+        ("valid_from", "2027-01-31", "", "2027-01-31 00:00"),
+        ("valid_until", "2027-01-31", "", "2027-02-01 00:00"),
+        ("valid_until", "2027-01-31", "18:00", "2027-01-31 18:00"),
+        ("valid_until", "2027-01-31", "00:00", "2027-01-31 00:00"),
+        ("valid_until", "", "18:00", None),
+        ("valid_until", "2027-13-45", "", None),
+    ],
+)
+def test_a_date_without_a_time_counts_from_its_beginning_or_to_its_end(
+    as_role, entry: Entry, field: str, day: str, hour: str, expected: str | None
+) -> None:
+    page = reverse("admin:knowledge_entry_change", args=[entry.pk])
+    sent = form(entry, **{f"{field}_0": day, f"{field}_1": hour})
+    answer = as_role(StaffRole.ADMIN).post(page, sent)
+    entry.refresh_from_db()
+    moment = getattr(entry, field)
+    if expected is None:
+        assert answer.status_code == 200
+        assert moment is None
+    else:
+        assert answer.status_code == 302
+        assert timezone.localtime(moment).strftime("%Y-%m-%d %H:%M") == expected

@@ -112,6 +112,16 @@ def test_what_the_check_refused_is_shown(shop: Shop) -> None:
     assert "30天" not in right["text"]
 
 
+def test_a_draft_that_cannot_be_rendered_says_so_beside_what_customers_would_get(
+    shop: Shop,
+) -> None:
+    shop.draft.user = "{{ question }} {{ nothing"
+    right = done(events_of(shop, play_of(shop)), "right")
+    assert right["reason"] == "invalid_output"
+    assert "end of print statement" in right["failure"]
+    assert not done(events_of(shop, play_of(shop)), "left")["failure"]
+
+
 def test_other_roles_show_what_the_model_writes_as_it_is(shop: Shop) -> None:
     events = events_of(shop, play_of(shop, role="keywords"))
     assert done(events, "left")["text"] == "签收后7天内可以退货。"

@@ -15,7 +15,7 @@ from conversations.desk import Desk, desk_install
 from conversations.engines import Engines, SiteKnowledge, ladder_make
 from conversations.models import Conversation, Message
 from conversations.trials.running import trial_slice_run
-from knowledge.models import Expectation, SetQuestion, Trial
+from knowledge.models import Expectation, PromptVersion, SetQuestion, Trial
 from knowledge.services.trials import trial_create
 from supportdesk.staff.roles import StaffRole, roles_ensure
 from tests.conversations.trials.conftest import Shop
@@ -36,6 +36,14 @@ def alice(shop: Shop, settings) -> Client:
 def start(client: Client, shop: Shop, **values: object):
     data = {"question_set": shop.questions.pk, "candidate": shop.draft.pk, "asks_model": "on"}
     return client.post(reverse("admin:knowledge_trial_add"), {**data, **values})
+
+
+def test_a_draft_that_cannot_be_rendered_is_refused_beside_its_field(alice, shop: Shop) -> None:
+    PromptVersion.objects.filter(pk=shop.draft.pk).update(user="{{ question }} {{ nothing")
+    answer = start(alice, shop)
+    assert answer.status_code == 200
+    assert "candidate" in answer.context["form"].errors
+    assert not Trial.objects.exists()
 
 
 def test_a_trial_is_started_stopped_and_goes_on_from_its_page(alice, shop: Shop) -> None:

@@ -121,6 +121,17 @@ def test_the_errors_come_as_a_file_that_no_spreadsheet_runs(admin_client: Client
     assert row[-1] == "'=cmd"
 
 
+def test_what_a_file_of_errors_says_is_read_back_as_it_was(admin_client: Client) -> None:
+    rows = "question,answer,phrasings\nOpen?,Yes.,\nOpen?,No.,hours|closed\n"
+    batch = upload(admin_client, site_make(), rows)
+    address = reverse("admin:knowledge_knowledgeimport_errors", args=[batch.pk])
+    text = admin_client.get(address).content.decode("utf-8-sig")
+    [row] = list(csv.DictReader(io.StringIO(text)))
+    error = batch.rows.get(action="error")
+    assert row["phrasings"].splitlines() == error.values["phrasings"]
+    assert error.values["phrasings"]
+
+
 def test_a_file_of_an_unknown_kind_gets_a_sentence(admin_client: Client) -> None:
     site = site_make()
     answer = admin_client.post(

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
+from inference.errors import PromptError
 from knowledge.models import (
     Expectation,
     PromptTemplate,
@@ -192,6 +193,13 @@ def test_a_trial_of_nothing_new_or_of_no_question_is_refused(template, questions
     empty = QuestionSet.objects.create(site=site, name="Empty")
     with pytest.raises(ValidationError):
         trial_create(question_set=empty, candidate=draft(template, "Two."))
+
+
+def test_a_draft_that_cannot_be_rendered_is_not_tried(template, questions):
+    broken = prompt_draft_save(template=template, system="Two.", user="{{ question }} {{ nothing")
+    with pytest.raises(PromptError):
+        trial_create(question_set=questions, candidate=broken)
+    assert not Trial.objects.exists()
 
 
 def test_questions_travel_as_csv(questions, site):
