@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.models.entries import Document, Entry
+from knowledge.models.fields import OrderedJSONField
 from knowledge.models.sites import Site
 
 
@@ -37,7 +38,7 @@ class KnowledgeImport(models.Model):
     data = models.BinaryField(
         null=True, editable=False, help_text="The file itself, until its rows are planned."
     )
-    columns = models.JSONField(
+    columns = OrderedJSONField(
         default=dict, help_text="Which column of the file each field is read from."
     )
     entry_status = models.CharField(

@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.models.fields import OrderedJSONField
 from knowledge.models.languages import Language
 from knowledge.models.sites import Site
 
@@ -62,7 +63,7 @@ class Tool(models.Model):
         default=True,
         help_text=_("Whoever is not is asked to log in on the shop's page."),
     )
-    parameters = models.JSONField(
+    parameters = OrderedJSONField(
         _("parameters"),
         default=dict,
         blank=True,
@@ -106,7 +107,7 @@ class Tool(models.Model):
         default=65536,
         validators=[MinValueValidator(64), MaxValueValidator(1048576)],
     )
-    mapping = models.JSONField(
+    mapping = OrderedJSONField(
         _("result"),
         default=dict,
         blank=True,
