@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
@@ -26,7 +27,7 @@ from conversations.gaps.filling import (
     gap_reopen,
 )
 from conversations.gaps.selectors import gaps_listed
-from conversations.gaps.tasks import gap_checking, gaps_search_ask
+from conversations.gaps.tasks import gap_checking, gaps_search_ask, sites_to_search
 from conversations.models import Gap
 from knowledge.services.proposals import change_is_live
 
@@ -67,6 +68,7 @@ class GapAdmin(ModelAdmin):
     list_filter_sheet = True
     search_fields = ("title", "questions__text")
     actions = None
+    list_before_template = "admin/conversations/gap/head.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Gap]:
         return gaps_listed()
@@ -100,6 +102,7 @@ class GapAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("search/", view(self.search_view), name="conversations_gap_search"),
             path("<int:gap_id>/step/", view(self.step_view), name="conversations_gap_step"),
             path("<int:gap_id>/state/", view(self.state_view), name="conversations_gap_state"),
             *super().get_urls(),
@@ -108,9 +111,13 @@ class GapAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        is_searching = False
         if self.has_view_permission(request):
             gaps_search_ask()
-        return super().changelist_view(request, extra_context)
+            is_searching = bool(settings.ENCODER_URL and sites_to_search())
+        return super().changelist_view(
+            request, {"is_searching": is_searching, **(extra_context or {})}
+        )
 
     def change_view(
         self,
@@ -175,6 +182,15 @@ class GapAdmin(ModelAdmin):
         gap = self._gap(request, str(gap_id))
         response = HttpResponse(gap.get_state_display())
         if gap.state != State.CHECKING:
+            response["HX-Refresh"] = "true"
+        return response
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        """Polled while new outcomes are searched; the list loads anew when that is done."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        response = HttpResponse()
+        if not sites_to_search():
             response["HX-Refresh"] = "true"
         return response
 

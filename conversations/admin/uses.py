@@ -147,7 +147,9 @@ class PassageUseAdmin(EvidenceAdmin):
         """The list; its title names the entry that was chosen."""
         entry = Entry.objects.filter(pk=_number(request.GET.get("entry"))).first()
         title = _("Answers from “%(entry)s”") % {"entry": entry} if entry else _("Answers by entry")
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        return super().changelist_view(
+            request, {"title": title, "chosen_entry": entry, **(extra_context or {})}
+        )
 
     def has_recall_permission(self, request: HttpRequest) -> bool:
         """Whether somebody may mark answers."""

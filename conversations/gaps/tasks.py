@@ -69,11 +69,16 @@ def gap_checking(gap_id: int) -> None:
     )
 
 
-def gaps_search_ask() -> None:
-    """Have the sites searched whose last search is some minutes old."""
+def sites_to_search() -> list[int]:
+    """Sites whose last search is some minutes old."""
     recent = timezone.now() - SEARCH_EVERY
     searched = GapSearch.objects.filter(searched_at__gte=recent).values("site_id")
-    for site_id in Site.objects.exclude(pk__in=searched).values_list("pk", flat=True):
+    return list(Site.objects.exclude(pk__in=searched).values_list("pk", flat=True))
+
+
+def gaps_search_ask() -> None:
+    """Have those sites searched."""
+    for site_id in sites_to_search():
         # A page that is loaded again and again asks once.
         if cache.add(f"gaps-search-{site_id}", True, timeout=60):
             gaps_collecting.enqueue(site_id)

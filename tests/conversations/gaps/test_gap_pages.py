@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from conversations.enums import Role
-from conversations.models import Conversation, Gap, GapQuestion, Message, Visitor
+from conversations.models import Conversation, Gap, GapQuestion, GapSearch, Message, Visitor
 from knowledge.models import Entry
 from supportdesk.staff.roles import StaffRole
 from tests.supportdesk.staff.desk_factory import person_make, site_make
@@ -108,6 +108,18 @@ def test_the_list_asks_for_a_search_once_a_minute(gap: Gap) -> None:
     for _ in range(3):
         assert client.get(reverse("admin:conversations_gap_changelist")).status_code == 200
     assert DBTaskResult.objects.filter(task_path__endswith="gaps_collecting").count() == 1
+
+
+def test_the_list_loads_anew_once_the_search_is_done(gap: Gap, settings) -> None:
+    settings.ENCODER_URL = "http://127.0.0.1:9/v1"
+    client = client_of(StaffRole.MANAGER)
+    search = reverse("admin:conversations_gap_search")
+    listed = reverse("admin:conversations_gap_changelist")
+    assert search in client.get(listed).content.decode()
+    assert "HX-Refresh" not in client.get(search).headers
+    GapSearch.objects.create(site=gap.site, searched_at=timezone.now())
+    assert client.get(search).headers["HX-Refresh"] == "true"
+    assert search not in client.get(listed).content.decode()
 
 
 def test_a_manager_looks_and_does_not_touch(gap: Gap) -> None:

@@ -47,6 +47,7 @@ PAGES = {
     "knowledge_rule_try": READERS,
     "knowledge_entry_export_everything": {StaffRole.ADMIN},
     "conversations_passageuse_export": READERS,
+    "conversations_gap_search": READERS,
     "knowledge_entry_preview": ALL,  # shows what was sent, nothing of the desk's
     "index": ALL,
     "search": ALL,
