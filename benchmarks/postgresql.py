@@ -10,6 +10,7 @@ a folder of its own, and is gone with its data when the command ends.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,7 @@ def main() -> int:
     if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server must not stay behind
     with postgresql_running() as server:
         environment = {**os.environ, "DATABASE_URL": server.database_make("supportdesk")}
         return subprocess.run(sys.argv[1:], env=environment, check=False).returncode

@@ -19,6 +19,8 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -55,6 +57,7 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--output", type=Path, metavar="FILE")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # no server stays behind
     with ExitStack() as lasting:
         os.environ["SUPPORTDESK_DATA"] = lasting.enter_context(tempfile.TemporaryDirectory())
         os.environ["DATABASE_URL"] = ""

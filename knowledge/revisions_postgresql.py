@@ -66,7 +66,8 @@ def installation(tables: Collection[str]) -> Iterator[str]:
             rows = " ".join(_REFERENCING[each] for each in _EVENTS[event])
             yield (
                 f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-                f"$$ BEGIN {body} RETURN NULL; END $$"
+                "$$ DECLARE changed bigint[]; numbered bigint[]; "
+                f"BEGIN {body} RETURN NULL; END $$"
             )
             yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
             yield (
@@ -101,19 +102,23 @@ def _entries(event: str, rows: Sequence[str]) -> str:
         [only] = rows
         stamp = _stamped(f"SELECT id FROM {only}") if event == "INSERT" else ""
         return _raised(f"SELECT site_id FROM {only}") + stamp
-    changed = _changed(_ENTRY_COLUMNS)
-    # The stamp below is an update of its own, which changes none of these columns: without this
-    # end the trigger would call itself for ever.
+    text_changed = _changed("after_rows", "before_rows", ("question", "answer"))
+    number_kept = (
+        "SELECT id, revision FROM after_rows INTERSECT SELECT id, revision FROM before_rows"
+    )
+    # The stamp at the end is an update of its own, which changes none of these columns: without
+    # the return the trigger would call itself for ever.
     return (
-        f"IF NOT EXISTS (SELECT {changed}) THEN RETURN NULL; END IF; "
-        + _raised(f"SELECT unnest(ARRAY[b.site_id, a.site_id]) {changed}")
+        f"SELECT array_agg(id) INTO changed FROM "
+        f"({_changed('after_rows', 'before_rows', _ENTRY_COLUMNS)}) AS c; "
+        "IF changed IS NULL THEN RETURN NULL; END IF; "
+        + _raised("SELECT site_id FROM before_rows UNION SELECT site_id FROM after_rows")
         # A bulk update does not count the entry's revision, which the sources of answers name.
         # What it wrote is kept when the entry is next looked at (services/revisions.py).
-        + "UPDATE knowledge_entry AS e SET revision = e.revision + 1 "
-        "FROM before_rows AS b, after_rows AS a "
-        "WHERE e.id = a.id AND a.id = b.id AND a.revision = b.revision "
-        "AND (a.question <> b.question OR a.answer <> b.answer); "
-        + _stamped(f"SELECT a.id {changed}")
+        + f"SELECT array_agg(id) INTO numbered FROM (SELECT id FROM ({text_changed}) AS c "
+        f"INTERSECT SELECT id FROM ({number_kept}) AS k) AS n; "
+        "UPDATE knowledge_entry SET revision = revision + 1 WHERE id = ANY(numbered); "
+        + _stamped("SELECT unnest(changed)")
     )
 
 
@@ -125,14 +130,14 @@ def _phrasings(rows: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-def _changed(columns: Sequence[str]) -> str:
-    """The rest of a query over the rows whose columns differ, as ``b`` before and ``a`` after."""
-    before = ", ".join(f'b."{name}"' for name in columns)
-    after = ", ".join(f'a."{name}"' for name in columns)
-    return (
-        "FROM before_rows AS b JOIN after_rows AS a USING (id) "
-        f"WHERE ({before}) IS DISTINCT FROM ({after})"
-    )
+def _changed(these: str, others: str, columns: Sequence[str]) -> str:
+    """A query of those rows of the one table that the other has not, with their ids.
+
+    A set operation and no join: these tables have no index, and a join that was planned for a few
+    rows would compare each of a hundred thousand with all others.
+    """
+    names = ", ".join(f'"{name}"' for name in ("id", *columns))
+    return f"SELECT {names} FROM {these} EXCEPT SELECT {names} FROM {others}"
 
 
 def _raised(sites: str) -> str:
@@ -151,7 +156,10 @@ def _stamped(entries: str) -> str:
 
 def _wording(worded: _Worded, event: str, rows: Sequence[str]) -> str:
     if worded.columns and event == "UPDATE":
-        sites = f"SELECT unnest(ARRAY[b.site_id, a.site_id]) AS site_id {_changed(worded.columns)}"
+        sites = " UNION ".join(
+            f"SELECT site_id FROM ({_changed(these, others, worded.columns)}) AS c"
+            for these, others in (rows, rows[::-1])
+        )
     elif worded.parent is None:
         sites = " UNION ".join(f"SELECT site_id FROM {each}" for each in rows)
     else:
