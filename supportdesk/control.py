@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from supportdesk.sentences import gettext as _
+
 Tell = Callable[[str], None]
 Handler = Callable[[dict[str, Any], Tell], Awaitable[None]]
 
@@ -38,16 +40,16 @@ async def control_open(key: str, handlers: dict[str, Handler]) -> AsyncIterator[
             async with asyncio.timeout(_REQUEST_SECONDS):
                 request = json.loads(await reader.readline())
             if not hmac.compare_digest(str(request.get("key")).encode(), key.encode()):
-                raise ControlRefused("The key is wrong.")
+                raise ControlRefused(_("The key is wrong."))
             handler = handlers.get(str(request.get("command")))
             if handler is None:
-                raise ControlRefused("There is no such command.")
+                raise ControlRefused(_("There is no such command."))
             await handler(request, lambda line: send(line=line))
             send(done=True)
         except ControlRefused as refusal:
             send(error=str(refusal))
         except (ValueError, AttributeError, TimeoutError):
-            send(error="The request cannot be understood.")
+            send(error=_("The request cannot be understood."))
         finally:
             writer.close()
 
@@ -77,5 +79,5 @@ def control_ask(port: int, key: str, *, seconds: float, **request: object) -> It
                     return
                 yield str(row.get("line", ""))
     except OSError as error:
-        raise ControlRefused("The running desk does not answer.") from error
-    raise ControlRefused("The desk ended before it was done.")
+        raise ControlRefused(_("The running desk does not answer.")) from error
+    raise ControlRefused(_("The desk ended before it was done."))

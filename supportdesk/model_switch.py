@@ -18,6 +18,8 @@ from inference.errors import WeightsError
 from inference.weights.manifest import manifest_read
 from inference.weights.memory import memory_check
 from supportdesk.control import ControlRefused, Tell
+from supportdesk.sentences import error_text
+from supportdesk.sentences import gettext as _
 from supportdesk.supervisor import Child, ChildSpec, SuccessionFailed, Supervisor
 
 EngineSpec = Callable[[Path, Sequence[str], bool], ChildSpec]
@@ -46,27 +48,29 @@ class ModelSwitch:
             ControlRefused: it cannot be used; the old one stays.
         """
         if self.engine is None:
-            raise ControlRefused("This desk runs no engine of its own.")
+            raise ControlRefused(_("This desk runs no engine of its own."))
         if self._lock.locked():
-            raise ControlRefused("Another model is being loaded just now.")
+            raise ControlRefused(_("Another model is being loaded just now."))
         async with self._lock:
             path = Path(str(request.get("path")))
             try:
                 manifest = manifest_read(path)
                 if manifest.kind != "chat":
-                    raise ControlRefused(f"{manifest.name} is no chat model.")
+                    raise ControlRefused(_("%(name)s is no chat model.") % {"name": manifest.name})
                 memory_check(path)
             except WeightsError as error:
-                raise ControlRefused(str(error)) from error
-            tell(f"Loading {manifest.name} beside the model in use ...")
+                raise ControlRefused(error_text(error)) from error
+            tell(_("Loading %(name)s beside the model in use ...") % {"name": manifest.name})
             try:
                 self.engine = await self.supervisor.succeed(
                     self.engine, self.spec(path, self.aliases, True), drain=self.drain
                 )
             except SuccessionFailed as failure:
-                raise ControlRefused(f"{failure} The model in use stays.") from failure
+                raise ControlRefused(
+                    _("%(failure)s The model in use stays.") % {"failure": failure}
+                ) from failure
             if manifest.name not in self.aliases:
                 self.aliases.append(manifest.name)
             # Started again, it listens at once and says that it is loading.
             self.engine.spec = self.spec(path, self.aliases, False)
-            tell(f"{manifest.name} answers from now on.")
+            tell(_("%(name)s answers from now on.") % {"name": manifest.name})

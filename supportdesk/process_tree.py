@@ -25,6 +25,8 @@ from inference.ports import port_free
 from knowledge.demo_shop import ORDERS_FILE, SECRET_NAME
 from supportdesk.control import control_open
 from supportdesk.model_switch import ModelSwitch
+from supportdesk.sentences import error_text
+from supportdesk.sentences import gettext as _
 from supportdesk.supervisor import ChildSpec, Supervisor, Timing, line_print
 
 # In the data directory; conversations/engine_lease.py reads it.
@@ -64,7 +66,8 @@ def serve(*, host: str, port: int) -> int:
     site_key, identity_secret = demo_site()
     if site_key:
         children.append(demo_shop_spec(host, port, site_key, identity_secret))
-        lines.append(f"Demo shop            {_base_url(host, settings.DEMOSHOP_PORT)}/")
+        shop = f"{_base_url(host, settings.DEMOSHOP_PORT)}/"
+        lines.append(_("Demo shop            %(address)s") % {"address": shop})
     timing = Timing(answer=settings.ENGINE_KILL_SECONDS, overdue=settings.ENGINE_KILL_SECONDS)
 
     async def run() -> int:
@@ -183,14 +186,18 @@ def memory_problem() -> str:
     try:
         needed = sum(memory_needed(model_path(name)) for name in names)
     except WeightsError as error:
-        return str(error)
+        return error_text(error)
     room = memory_available()
     if room is None or needed <= room:
         return ""
-    return (
-        f"{' and '.join(names)} need about {size_text(needed)} of memory, and only"
-        f" {size_text(room)} are free: leave SUPPORTDESK_LABEL_MODEL out, or name a smaller one."
-    )
+    return _(
+        "%(names)s need about %(needed)s of memory, and only %(free)s are free: leave"
+        " SUPPORTDESK_LABEL_MODEL out, or name a smaller one."
+    ) % {
+        "names": _(" and ").join(names),
+        "needed": size_text(needed),
+        "free": size_text(room),
+    }
 
 
 def _label_names() -> list[str]:
@@ -212,7 +219,7 @@ def model_path(name: str) -> Path:
     try:
         return model_find(name, settings.CACHE_DIR)
     except WeightsError as error:
-        line_print("serve", str(error))
+        line_print("serve", error_text(error))
         return path
 
 
@@ -226,10 +233,10 @@ def address_problem(host: str, port: int) -> str:
             probe.listen(1)
         except OSError as error:
             reason = error.strerror or str(error)
-            return (
-                f"The desk cannot listen on {host} port {port}: {reason}."
+            return _(
+                "The desk cannot listen on %(host)s port %(port)s: %(reason)s."
                 " Choose another with PORT=... (and HOST=...)."
-            )
+            ) % {"host": host, "port": port, "reason": reason}
     return ""
 
 
@@ -237,9 +244,9 @@ def addresses(host: str, port: int) -> list[str]:
     """What people open in their browsers."""
     base = _base_url(host, port)
     return [
-        f"The desk is ready at {base}/",
-        f"Staff sign in at     {base}/admin/",
-        f"OpenAI-style API at  {base}/v1",
+        _("The desk is ready at %(address)s") % {"address": f"{base}/"},
+        _("Staff sign in at     %(address)s") % {"address": f"{base}/admin/"},
+        _("OpenAI-style API at  %(address)s") % {"address": f"{base}/v1"},
     ]
 
 

@@ -21,7 +21,7 @@ from jinja2.exceptions import TemplateError
 from inference.chat import ChatMessage, Tool, ToolCall
 from inference.engines.protocol import PLAIN_PROMPT, PromptOptions
 from inference.engines.tokenizer_file import tokenizer_load
-from inference.errors import RequestInvalid, WeightsError
+from inference.errors import RequestInvalid, WeightsError, gettext_noop
 from inference.thinking.parsing import THINK_START
 from inference.wire import tool_row
 
@@ -80,13 +80,21 @@ class ChatTemplate:
         try:
             config = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise WeightsError(f"The tokenizer in {path} cannot be read: {error}.") from error
+            raise WeightsError(
+                gettext_noop("The tokenizer in %(path)s cannot be read: %(reason)s."),
+                path=path,
+                reason=error,
+            ) from error
         tokenizer = tokenizer_load(path)
         if not isinstance(tokenizer.decoder, ByteLevel):
-            raise WeightsError(f"The tokenizer in {path} is not a byte-level one.")
+            raise WeightsError(
+                gettext_noop("The tokenizer in %(path)s is not a byte-level one."), path=path
+            )
         template = config.get("chat_template")
         if not isinstance(template, str):
-            raise WeightsError(f"The tokenizer in {path} has no chat template.")
+            raise WeightsError(
+                gettext_noop("The tokenizer in %(path)s has no chat template."), path=path
+            )
         special: dict[str, Any] = {
             name: value if isinstance(value, str) else value["content"]
             for name in ("bos_token", "eos_token", "pad_token", "unk_token")

@@ -12,7 +12,7 @@ import numpy as np
 
 from inference.engines.protocol import EmbeddingKind
 from inference.engines.tokenizer_file import tokenizer_load
-from inference.errors import EngineDown, WeightsError
+from inference.errors import EngineDown, WeightsError, gettext_noop
 
 if TYPE_CHECKING:
     from ctranslate2 import Encoder
@@ -50,14 +50,22 @@ class EncoderEngine:
         import ctranslate2
 
         if manifest.pooling not in ("mean", "cls"):
-            raise WeightsError(f"The model in {path} wants the pooling {manifest.pooling!r}.")
+            raise WeightsError(
+                gettext_noop("The model in %(path)s wants the pooling %(pooling)r."),
+                path=path,
+                pooling=manifest.pooling,
+            )
         try:
             encoder = ctranslate2.Encoder(
                 str(path), device="cpu", compute_type="int8",
                 inter_threads=1, intra_threads=threads,
             )  # fmt: skip
         except (RuntimeError, ValueError) as error:
-            raise WeightsError(f"The model in {path} cannot be loaded: {error}.") from error
+            raise WeightsError(
+                gettext_noop("The model in %(path)s cannot be loaded: %(reason)s."),
+                path=path,
+                reason=error,
+            ) from error
         tokenizer = tokenizer_load(path)
         tokenizer.enable_truncation(max_length=manifest.context_length)
         tokenizer.no_padding()

@@ -27,7 +27,7 @@ from inference.engines.protocol import (
     PromptOptions,
 )
 from inference.engines.tuning import EngineTuning, tuning_load
-from inference.errors import EngineDown, RequestInvalid, WeightsError
+from inference.errors import EngineDown, RequestInvalid, WeightsError, gettext_noop
 
 if TYPE_CHECKING:
     from ctranslate2 import Generator
@@ -86,7 +86,11 @@ class GeneratorEngine:
                     inter_threads=1, intra_threads=threads or tuning.threads,
                 )  # fmt: skip
             except (RuntimeError, ValueError) as error:
-                raise WeightsError(f"The model in {path} cannot be loaded: {error}.") from error
+                raise WeightsError(
+                    gettext_noop("The model in %(path)s cannot be loaded: %(reason)s."),
+                    path=path,
+                    reason=error,
+                ) from error
             template = template_loading.result()
         _vocabulary_check(path, template)
         return cls(
@@ -360,6 +364,12 @@ def _vocabulary_check(path: Path, template: ChatTemplate) -> None:
     try:
         tokens = json.loads((path / "vocabulary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"The vocabulary in {path} cannot be read: {error}.") from error
+        raise WeightsError(
+            gettext_noop("The vocabulary in %(path)s cannot be read: %(reason)s."),
+            path=path,
+            reason=error,
+        ) from error
     if tokens[: len(template.vocabulary)] != template.vocabulary:
-        raise WeightsError(f"Tokenizer and vocabulary in {path} do not belong together.")
+        raise WeightsError(
+            gettext_noop("Tokenizer and vocabulary in %(path)s do not belong together."), path=path
+        )

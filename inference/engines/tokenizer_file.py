@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -22,4 +22,8 @@ def tokenizer_load(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_str((path / "tokenizer.json").read_text(encoding="utf-8"))
     except Exception as error:
-        raise WeightsError(f"The tokenizer in {path} cannot be read: {error}.") from error
+        raise WeightsError(
+            gettext_noop("The tokenizer in %(path)s cannot be read: %(reason)s."),
+            path=path,
+            reason=error,
+        ) from error

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 
 TUNING: Final = "tuning.json"
 TUNING_PART: Final = "tuning.json.part"
@@ -76,12 +76,20 @@ def tuning_load(path: Path) -> EngineTuning | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{file} cannot be read: {error}. Delete it to do without.") from error
+        raise WeightsError(
+            gettext_noop("%(file)s cannot be read: %(reason)s. Delete it to do without."),
+            file=file,
+            reason=error,
+        ) from error
     try:
         return _tuning_parse(content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
-            f"{file} is damaged or of another version ({error}). Delete it to do without."
+            gettext_noop(
+                "%(file)s is damaged or of another version (%(reason)s). Delete it to do without."
+            ),
+            file=file,
+            reason=error,
         ) from error
 
 

@@ -21,7 +21,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from inference.engines.scripted import ScriptedEngine, script_load
-from inference.errors import WeightsError
+from inference.errors import WeightsError, gettext_noop
 from inference.server.app import application_make
 from inference.server.service import (
     ChatLoader,
@@ -160,7 +160,12 @@ def _embedding_loader(path: Path, threads: int) -> EmbeddingLoader:
 def _manifest_check(path: Path, kind: ModelKind) -> Manifest:
     manifest = manifest_verify(path, quick=True)
     if manifest.kind != kind:
-        raise WeightsError(f"The model in {path} is of the kind {manifest.kind}, not {kind}.")
+        raise WeightsError(
+            gettext_noop("The model in %(path)s is of the kind %(found)s, not %(kind)s."),
+            path=path,
+            found=manifest.kind,
+            kind=kind,
+        )
     return manifest
 
 

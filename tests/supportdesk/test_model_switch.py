@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from inference.backends.assembly import backends_make
 from inference.backends.pool import BackendPool
@@ -25,6 +26,11 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 TIMING = Timing(probe_every=0.05, answer=3.0, overdue=3.0, start=60.0, backoff_least=0.05)
 WAIT_SECONDS = 60.0
 KEY = "key of the engines"
+
+
+@pytest.fixture(autouse=True)
+def english(settings: Settings) -> None:
+    settings.LANGUAGE_CODE = "en"
 
 
 def model_make(directory: Path, script: str, *, kind: str = "chat") -> Path:

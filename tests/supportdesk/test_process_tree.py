@@ -12,6 +12,11 @@ from supportdesk import demoshop
 from supportdesk.process_tree import children_plan, demo_shop_spec, memory_problem
 
 
+@pytest.fixture(autouse=True)
+def english(settings: Any) -> None:
+    settings.LANGUAGE_CODE = "en"
+
+
 @pytest.fixture
 def cache(settings: Any, tmp_path: Path) -> Path:
     settings.CACHE_DIR = tmp_path

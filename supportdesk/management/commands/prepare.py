@@ -14,6 +14,7 @@ from inference.errors import WeightsError
 from inference.weights.store import model_ensure
 from knowledge.models import Site
 from knowledge.services.demo import defaults_ensure, demo_load
+from supportdesk.sentences import error_text
 
 
 class Command(BaseCommand):
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             try:
                 model_ensure(name, settings.CACHE_DIR, progress=self._progress)
             except WeightsError as error:
-                raise CommandError(str(error)) from error
+                raise CommandError(error_text(error)) from error
 
     def _progress(self, line: str) -> None:
         self.stdout.write(line)

@@ -392,7 +392,7 @@ async def test_a_deadline_in_the_middle_of_a_batch_is_that_requests_alone(make: 
 async def test_a_prompt_that_would_keep_everybody_waiting_is_refused(make: Make) -> None:
     # The fake engine's context has 4,096 tokens: read in 41 s at 100 tokens/s, in 4 s at 1,000.
     slow, _ = make(speed=EngineSpeed(prefill=100.0, prefill_square=0.0))
-    with pytest.raises(ContextExceeded, match="2100 tokens.* 21 s .*2048"):
+    with pytest.raises(ContextExceeded, match=r"2100 tokens.* 21 s .*2048"):
         submit(slow, "long", tokens=2100)
     submit(slow, "short", tokens=2000)
     with pytest.raises(ContextExceeded, match="2048"):
