@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, StackedInline
@@ -155,6 +157,25 @@ class ToolAdmin(ModelAdmin):
     def site_label(self, tool: Tool) -> str:
         return str(tool.site) if tool.site else _("Every site")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may only read sees JSON as it was written, not as one line of escapes."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj) or obj is None:
+            return fieldsets
+        shown = {"parameters": "parameters_shown", "mapping": "mapping_shown"}
+        return [
+            (title, {**options, "fields": [shown.get(name, name) for name in options["fields"]]})
+            for title, options in fieldsets
+        ]
+
+    @display(description=gettext_lazy("parameters"))
+    def parameters_shown(self, tool: Tool) -> str:
+        return _json_html(tool.parameters)
+
+    @display(description=gettext_lazy("result"))
+    def mapping_shown(self, tool: Tool) -> str:
+        return _json_html(tool.mapping)
+
     def get_urls(self) -> list[URLPattern]:
         trial = self.admin_site.admin_view(self.try_view)
         return [path("<int:pk>/try/", trial, name="knowledge_tool_try"), *super().get_urls()]
@@ -235,6 +256,11 @@ class ToolAdmin(ModelAdmin):
             "trial": trial,
         }
         return TemplateResponse(request, "admin/knowledge/tool/try.html", context)
+
+
+def _json_html(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=2) if value else ""
+    return format_html('<pre class="desk-code">{}</pre>', text) if text else "–"
 
 
 def _language_first(tool: Tool) -> str:

@@ -139,3 +139,13 @@ def test_a_manager_reads_tools_and_tries_none(client: Client, called: list[Any])
     address = reverse("admin:knowledge_tool_try", args=[tool.pk])
     assert client.post(address, {"customer": "alice-7"}).status_code == 403
     assert called == []
+
+
+def test_a_manager_reads_the_json_of_a_tool_as_it_was_written(client: Client) -> None:
+    client.force_login(person_make(StaffRole.MANAGER))
+    tool = tool_make()
+    tool.parameters = {"properties": {"b": {"title": "订单<号>"}, "a": {}}}
+    tool.save()
+    page = client.get(reverse("admin:knowledge_tool_change", args=[tool.pk])).content.decode()
+    assert "订单&lt;号&gt;" in page
+    assert "\\u8ba2" not in page
