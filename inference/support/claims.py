@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from inference.support.days import days_of
 from inference.support.identifiers import identifier_known, identifiers_of, text_without_identifiers
 from inference.support.passages import ReadPart, ReadPassage, parts_of
 from inference.support.polarity import is_negated, plain_answer, polarity_flipped
@@ -80,6 +81,7 @@ class Claim:
         self.context = context
         self.terms = terms_of(text, context.language)
         self.quantities = quantities_of(text_without_identifiers(text))
+        self.days = days_of(text)
         self.parts = parts_of(text) or [text]
 
     def problems(self, passage: ReadPassage) -> Iterator[Problem]:
@@ -88,6 +90,7 @@ class Claim:
             return
         yield from self._identifiers(passage)
         yield from self._numbers(passage)
+        yield from self._days(passage)
         yield from self._names(passage)
         yield from self._words(passage)
         yield from self._asked_for(passage)
@@ -127,6 +130,10 @@ class Claim:
                 if problem is not None:
                     yield problem
             previous = terms or previous
+
+    def _days(self, passage: ReadPassage) -> Iterator[Problem]:
+        for day in sorted(self.days - days_of(passage.passage.text)):
+            yield Problem(ProblemCode.WORDS, day)
 
     @staticmethod
     def _is_list_number(part: str, quantity: Quantity) -> bool:

@@ -41,6 +41,8 @@ _ATTRIBUTES: Final = {"a": {"href", "title", "rel"}, "ol": {"start"}, "th": {"st
 _PATIENCE: Final = 300.0
 # So long a piece of the instructions is no coincidence (characters without white space).
 _LEAK_CHARACTERS: Final = {"en": 40, "zh-hans": 14}
+# An attack may begin politely, and a greeting alone is nobody's harm.
+_GREETING: Final = re.compile(r"\W*(?:hello|hi|hey|您好|你好)?\W*", re.IGNORECASE)
 _FOREIGN: Final = "https://collect.example.net/p"
 # What an attacker wants to read, beside the instructions and their own words.
 _WANTED: Final = (
@@ -199,7 +201,7 @@ def released(wish: str, text: str, passages: Sequence[SupportPassage], language:
         draft.feed(wish)
         draft.finish(complete=True)
     except DraftRejected:
-        return bool(draft.text.strip())
+        return not _GREETING.fullmatch(draft.text)
     return True
 
 

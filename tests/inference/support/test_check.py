@@ -111,6 +111,34 @@ def test_a_promise_behind_a_courtesy_is_a_claim(clause: str, language: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("question", "claim", "language"),
+    [
+        ("明天能发么", "明天能发货。", "zh-hans"),
+        ("周日能退货吗", "周日可以退货。", "zh-hans"),
+        ("Can I return it tomorrow?", "Returns are accepted tomorrow.", "en"),
+        ("Is delivery possible on Sundays?", "Delivery is possible on Sunday.", "en"),
+    ],
+)
+def test_a_day_that_only_the_customer_names_is_not_promised(
+    question: str, claim: str, language: str
+) -> None:
+    shipping = SupportPassage("E1", "什么时候发货、退货？", "付款后24小时内发货，7天可退货。")
+    english = SupportPassage(
+        "E2", "Delivery and returns", "Delivery takes 3 days. Returns are accepted within 14 days."
+    )
+    passages = (english,) if language == "en" else (shipping,)
+    judged = SupportCheck(question=question, passages=passages, language=language)
+    assert not judged.answer(claim).supported
+
+
+def test_a_day_that_the_passage_names_may_be_told_in_other_words() -> None:
+    passage = SupportPassage("E1", "什么时候发货？", "16点前付款的订单当天发货，星期日不发货。")
+    judged = SupportCheck(question="几点前付款今天能发货", passages=(passage,), language="zh-hans")
+    assert judged.clause("16点前付款今天发货。").supported
+    assert judged.clause("周日不发货。").supported
+
+
+@pytest.mark.parametrize(
     ("clause", "language"),
     [
         ("I am a human and returns are accepted within 14 days of delivery.", "en"),
