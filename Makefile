@@ -3,10 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BOOTSTRAP = @$(PYTHON) -m supportdesk.bootstrap
 ARGS ?=
 
-.PHONY: help run setup test soak lint bench figures lock widget messages clean
+.PHONY: help run setup test test-postgresql soak lint bench figures lock widget messages clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 run: ## set up what is missing and start the desk (HOST=, PORT=, SUPPORTDESK_MODEL=)
 	$(BOOTSTRAP) run $(ARGS)
@@ -16,6 +16,9 @@ setup: ## set up what is missing, start nothing
 
 test: ## set up what is missing and run every test (ARGS="-k name")
 	$(BOOTSTRAP) test $(ARGS)
+
+test-postgresql: ## the tests of conversations and knowledge on a real PostgreSQL (ARGS="-k name")
+	$(BOOTSTRAP) test-postgresql $(ARGS)
 
 soak: ## the long tests: flat memory over 10,000 requests, faults with real waits (SOAK_MINUTES=30)
 	$(BOOTSTRAP) soak $(ARGS)

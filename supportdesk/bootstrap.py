@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         "run": _run,
         "setup": _setup,
         "test": _test,
+        "test-postgresql": _test_postgresql,
         "soak": _soak,
         "bench": _bench,
         "figures": _figures,
@@ -75,6 +76,15 @@ def _test(arguments: list[str]) -> int:
     _browser_prepare()
     _step("Tests")
     return _call([str(PYTHON), "-m", "pytest", *arguments])
+
+
+def _test_postgresql(arguments: list[str]) -> int:
+    """The tests that ask the database, beside a server that ends with them."""
+    _environment_prepare("test")
+    _step("Tests on PostgreSQL")
+    apps = ["tests/postgresql", "tests/conversations", "tests/knowledge", "tests/supportdesk/staff"]
+    tests = [str(PYTHON), "-m", "pytest", *apps, "-m", "not browser", *arguments]
+    return _call([str(PYTHON), "-m", "benchmarks.postgresql", *tests])
 
 
 def _bench(arguments: list[str]) -> int:
