@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from inference.support.claims import Claim, ClaimContext
+from inference.support.claims import Claim, ClaimContext, text_bare
 from inference.support.clauses import clauses_of
 from inference.support.degeneration import (
     has_template_tokens,
@@ -20,7 +20,13 @@ from inference.support.questions import Wanted, question_of
 from inference.support.relevance import Relevance, passages_relevant, wanted_given
 from inference.support.terms import TermSource, terms_of
 from inference.support.verdicts import ClauseKind, Problem, ProblemCode, Verdict
-from inference.support.wording import is_courtesy, is_handoff_offer, is_refusal, is_request
+from inference.support.wording import (
+    is_courtesy,
+    is_handoff_offer,
+    is_own_deed,
+    is_refusal,
+    is_request,
+)
 
 __all__ = ["ClauseKind", "Problem", "ProblemCode", "SupportCheck", "SupportPassage", "Verdict"]
 
@@ -131,12 +137,19 @@ class SupportCheck:
                 if kind in kinds:
                     return Verdict(True, kind=kind)
             return Verdict(True, kind=ClauseKind.COURTESY)
+        for part in claims:
+            if is_own_deed(part) and not self._copied(part):
+                return Verdict(False, (Problem(ProblemCode.WORDS, part.strip()[:60]),))
         refuses = ClauseKind.REFUSAL in kinds
         verdict = self._claim(" ".join(claims) if self._language == "en" else "".join(claims))
         if refuses and not verdict.supported and self._only_asks(claims):
             # "关于保修期，我暂时无法确认": the rest only names what was asked.
             return Verdict(True, kind=ClauseKind.REFUSAL)
         return verdict
+
+    def _copied(self, part: str) -> bool:
+        said = text_bare(part)
+        return any(said in text_bare(passage.passage.answer) for passage in self._relevant)
 
     def _only_asks(self, claims: list[str]) -> bool:
         rest = "".join(claims)

@@ -72,6 +72,18 @@ _REFUSAL = re.compile(
     r"|(?:there is |there's |i have )?no (?:information|mention|details?) (?:about|on|of|regarding|available|in)",
     re.I,
 )
+# What the machine says that it does, or cannot do, itself. Passages speak of the shop and the customer.
+_OWN_DEED = re.compile(
+    r"^\W*(?:(?:sorry|yes|no|sure|ok(?:ay)?|certainly)\W+)?i(?:['’](?:ll|ve|d)|(?: am|['’]m) going to"
+    r"| (?:will|have|had|did|just|already|can(?:not|['’]t)?|could(?:n['’]t)?))\b"
+    r"|^\W*(?:抱歉|对不起|好的|是的)?\W*我(?:已|会|将|可以|能|不能|无法|不会|马上|这就|来|帮|给|为)",
+    re.I,
+)
+
+
+def is_own_deed(part: str) -> bool:
+    """Says that the machine itself does, did or cannot do something."""
+    return bool(_OWN_DEED.match(part))
 
 
 def is_courtesy(clause: str) -> bool:

@@ -111,6 +111,29 @@ def test_a_promise_behind_a_courtesy_is_a_claim(clause: str, language: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("clause", "language"),
+    [
+        ("I have accepted your return within 14 days of delivery.", "en"),
+        ("I cannot accept returns within 14 days of delivery.", "en"),
+        ("I'll accept the return within 14 days.", "en"),
+        ("我已为您办理7天无理由退货。", "zh-hans"),
+        ("好的，我可以为您办理7天无理由退货。", "zh-hans"),
+    ],
+)
+def test_the_machine_says_nothing_of_deeds_of_its_own(clause: str, language: str) -> None:
+    question = "Can I return it?" if language == "en" else "可以退货吗"
+    assert not check(question, language).clause(clause).supported
+
+
+def test_what_the_shop_says_of_itself_may_be_told() -> None:
+    passage = SupportPassage(
+        "E1", "能帮忙挑尺码吗？", "我会按您的身高体重推荐尺码，请把它们写给我。"
+    )
+    judged = SupportCheck(question="能帮忙挑尺码吗？", passages=(passage,), language="zh-hans")
+    assert judged.clause("我会按您的身高体重推荐尺码。").supported
+
+
+@pytest.mark.parametrize(
     ("question", "claim", "language"),
     [
         ("明天能发么", "明天能发货。", "zh-hans"),
