@@ -123,7 +123,7 @@ async def test_an_engine_killed_in_the_middle_is_taken_back_and_the_rules_answer
         answered = await customer.answered(socket, second)
 
     assert (broken_off["tier"], broken_off["reason"]) == ("fallback", "engine_down")
-    assert (answered["tier"], answered["outcome"]) == ("generated", "answer")
+    assert (answered["tier"], answered["outcome"]) == ("generated", "answer"), answered
     assert await messages_stored() == 4
     assert await invariants_broken(customer.acks) == []
 
