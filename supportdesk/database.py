@@ -77,6 +77,9 @@ def _sqlite(parsed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
+    from supportdesk.postgresql_text import text_dumpers_register
+
+    text_dumpers_register()
     given = {key: value for key, value in parsed.get("OPTIONS", {}).items() if key != "options"}
     asked = str(parsed.get("OPTIONS", {}).get("options", ""))
     wait = env.seconds("DATABASE_TIMEOUT", 5.0, least=0.05)
