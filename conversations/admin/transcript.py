@@ -11,8 +11,8 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Prefetch
 from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from conversations.admin import tool_evidence
 from conversations.enums import Outcome, Role, Tier
@@ -30,17 +30,26 @@ STAGE_LABELS: dict[str, str | Promise] = {
     "rules": pgettext_lazy("stage", "Rules"),
     "tool": pgettext_lazy("stage", "Tool"),
     "retrieval": pgettext_lazy("stage", "Search in the knowledge"),
+    "encoder": pgettext_lazy("stage", "Waiting for the meaning of the words"),
     "cache": pgettext_lazy("stage", "Same question before"),
     "direct": pgettext_lazy("stage", "Direct answer"),
+    "quoted": pgettext_lazy("stage", "Quote from a document"),
     "clarify": pgettext_lazy("stage", "Question back"),
     "cache_near": pgettext_lazy("stage", "Nearly the same question before"),
     "first_token": pgettext_lazy("stage", "First word of the model"),
     "generated": pgettext_lazy("stage", "Generation"),
     "engine": pgettext_lazy("stage", "Waiting for the model"),
+    "own_words": pgettext_lazy("stage", "An entry's own words"),
+    "other_language": pgettext_lazy("stage", "Entry in another language"),
+    "cannot_confirm": pgettext_lazy("stage", "Saying that it is not known"),
+    "fallback_rules": pgettext_lazy("stage", "Fallback rules"),
     "fallback": pgettext_lazy("stage", "Fallback rules"),
     "apology": pgettext_lazy("stage", "Apology"),
     "total": pgettext_lazy("stage", "In all"),
 }
+
+SHOWN_MILLISECONDS = 0.5
+"""Stages that took less are left out: most steps only look and pass on."""
 
 DETAIL_WORDS: dict[str, str | Promise] = {
     "method": gettext_lazy("Method"),
@@ -139,7 +148,14 @@ def transcript(*, conversation_id: UUID) -> list[Line]:
         )
         .order_by("seq")
     )
-    names = dict(LabelSet.objects.values_list("key", "name"))
+    # One key has a set for each language: the reader's own name for it comes last and wins.
+    read = get_language()
+    names = {
+        key: name
+        for key, name, _language in sorted(
+            LabelSet.objects.values_list("key", "name", "language"), key=lambda row: row[2] == read
+        )
+    }
     return [_line(message, names) for message in messages]
 
 
@@ -245,7 +261,9 @@ def _timings(timings: object) -> list[Timing]:
     if not isinstance(timings, Mapping):
         return []
     values = {
-        str(name): float(value) for name, value in timings.items() if isinstance(value, int | float)
+        str(name): float(value)
+        for name, value in timings.items()
+        if isinstance(value, int | float) and (value >= SHOWN_MILLISECONDS or name == "total")
     }
     longest = max(values.values(), default=0.0)
     order = list(STAGE_LABELS)
