@@ -1,4 +1,4 @@
-"""Sentences for the person at the terminal, in the language of the settings.
+"""Sentences for the person at the terminal, in the terminal's own language.
 
 ``serve`` speaks before any app is loaded, and Django translates only after that. So this reads the
 same catalogue by itself.
@@ -6,6 +6,7 @@ same catalogue by itself.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from gettext import NullTranslations, translation
 
@@ -16,8 +17,19 @@ from inference.errors import InferenceError
 
 
 def gettext(message: str) -> str:
-    """The sentence in the language of ``LANGUAGE_CODE``."""
-    return _catalogue(settings.LANGUAGE_CODE).gettext(message)
+    """The sentence in the language of the terminal (``terminal_language``)."""
+    return _catalogue(terminal_language()).gettext(message)
+
+
+def terminal_language() -> str:
+    """``zh-hans`` where the terminal's locale is Chinese, else ``en``.
+
+    The first of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` that is set decides, as POSIX has it
+    (XBD 8.2). The staff pages' ``LANGUAGE_CODE`` is for other people.
+    """
+    named = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next((each for each in named if each), "")
+    return "zh-hans" if locale.lower().startswith("zh") else "en"
 
 
 def error_text(error: InferenceError) -> str:

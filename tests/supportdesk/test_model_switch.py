@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import Settings
 
 from inference.backends.assembly import backends_make
 from inference.backends.pool import BackendPool
@@ -29,8 +28,8 @@ KEY = "key of the engines"
 
 
 @pytest.fixture(autouse=True)
-def english(settings: Settings) -> None:
-    settings.LANGUAGE_CODE = "en"
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
 
 def model_make(directory: Path, script: str, *, kind: str = "chat") -> Path:

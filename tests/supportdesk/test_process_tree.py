@@ -13,8 +13,8 @@ from supportdesk.process_tree import children_plan, demo_shop_spec, memory_probl
 
 
 @pytest.fixture(autouse=True)
-def english(settings: Any) -> None:
-    settings.LANGUAGE_CODE = "en"
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What ``serve`` says at the terminal is in the language of the settings."""
+"""What ``serve`` says at the terminal is in the terminal's language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import socket
 
 import pytest
-from pytest_django.fixtures import Settings
 
 from inference.errors import WeightsError
 from supportdesk.process_tree import address_problem
@@ -16,26 +15,42 @@ UNKNOWN = "The model %(name)s is not there yet; run: manage.py model pull %(name
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
-@pytest.mark.parametrize(("language", "chinese"), [("zh-hans", True), ("en", False)])
-def test_errors_are_told_in_the_language_of_the_settings(
-    settings: Settings, language: str, chinese: bool
+@pytest.fixture(autouse=True)
+def locale(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("variables", "chinese"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, True),
+        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, False),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "zh_TW.UTF-8"}, True),
+        ({"LANG": "C.UTF-8"}, False),
+        ({}, False),
+    ],
+)
+def test_errors_are_told_in_the_language_of_the_terminal(
+    locale: pytest.MonkeyPatch, variables: dict[str, str], chinese: bool
 ) -> None:
-    settings.LANGUAGE_CODE = language
+    for name, value in variables.items():
+        locale.setenv(name, value)
     told = error_text(WeightsError(UNKNOWN, name="tiny"))
     assert told.count("tiny") == 2
     assert bool(CHINESE.search(told)) is chinese
     assert bool(CHINESE.search(gettext("%(name)s is no chat model."))) is chinese
 
 
-def test_a_sentence_without_places_keeps_its_percent_signs(settings: Settings) -> None:
-    settings.LANGUAGE_CODE = "en"
+def test_a_sentence_without_places_keeps_its_percent_signs() -> None:
     assert error_text(WeightsError("100 % of it is gone")) == "100 % of it is gone"
     assert error_text(WeightsError()) == ""
 
 
-@pytest.mark.parametrize("language", ["zh-hans", "en"])
-def test_a_taken_port_is_told_with_what_to_do(settings: Settings, language: str) -> None:
-    settings.LANGUAGE_CODE = language
+@pytest.mark.parametrize("language", ["zh_CN", "en_US"])
+def test_a_taken_port_is_told_with_what_to_do(locale: pytest.MonkeyPatch, language: str) -> None:
+    locale.setenv("LANG", language)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
