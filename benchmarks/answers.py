@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BASE_DIR = Path(__file__).resolve().parent.parent
 QUESTIONS = BASE_DIR / "tests" / "answers" / "questions.toml"
 HELD_OUT = BASE_DIR / "tests" / "answers" / "held_out.toml"
+LANGUAGES = BASE_DIR / "tests" / "answers" / "languages.toml"
 HELD_OUT_SHOPS = frozenset({"cosmetics"})
 SHOPS = {
     shop: BASE_DIR / "tests" / "answers" / f"{shop}.toml" for shop in ("bicycles", "cosmetics")
@@ -67,9 +68,9 @@ class Outcome:
     first_token_ms: float | None
 
 
-def questions_read() -> Iterator[Asked]:
+def questions_read(paths: Sequence[Path] = (QUESTIONS, HELD_OUT)) -> Iterator[Asked]:
     """The questions of the test data, those held out last."""
-    for path in (QUESTIONS, HELD_OUT):
+    for path in paths:
         for group in tomllib.loads(path.read_text(encoding="utf-8"))["group"]:
             for text, expected in group["questions"]:
                 keys = frozenset(expected.split())
@@ -210,6 +211,11 @@ def main() -> None:
     parser.add_argument(
         "--held-out", action="store_true", help="the held-out questions too, or alone with --shop"
     )
+    parser.add_argument(
+        "--languages",
+        action="store_true",
+        help="questions in languages that the shop has no entries in, instead of the others",
+    )
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--limit", type=int, help="at most so many of each group")
     parser.add_argument("--json", type=Path, help="writes every answer there, one a line")
@@ -218,7 +224,8 @@ def main() -> None:
     django.setup()
     seen: Counter[tuple[str, str, str]] = Counter()
     chosen = []
-    for asked in questions_read():
+    paths = (LANGUAGES,) if options.languages else (QUESTIONS, HELD_OUT)
+    for asked in questions_read(paths):
         group = (asked.shop, asked.language, asked.kind)
         seen[group] += 1
         if asked.shop in HELD_OUT_SHOPS and not options.held_out:
