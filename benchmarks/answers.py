@@ -119,6 +119,7 @@ async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[
     """Ask every question in a conversation of its own."""
     from conversations.ladder.values import Deadline, Question, Unseen
     from inference.client import OpenAIChatClient
+    from inference.text.language import language_of
     from supportdesk.evaluation.match import encoder_open
 
     encoder = encoder_open()
@@ -134,7 +135,7 @@ async def outcomes_measure(engine: str | None, chosen: Sequence[Asked]) -> list[
                 site_id=0,
                 shop_name="",
                 texts=(asked.text,),
-                language=asked.language,
+                language=language_of(asked.text, asked.language),
                 now=datetime.now(),
                 use_model=client is not None,
             )

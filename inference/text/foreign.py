@@ -37,7 +37,8 @@ khong duoc bao nhieu lam sao cua toi nhung hang gui tra giao don tien ban voi ch
 """
 _INDONESIAN_GLUE = """
 saya kami anda apa apakah bagaimana berapa kapan mana yang tidak bisa untuk dengan ini itu dari ada
-dan atau sudah belum pesanan barang pengiriman ongkir kirim toko harga bisakah
+dan atau sudah belum pesanan barang pengiriman ongkir ongkos kirim kirimnya toko harga bisakah uang
+hari lama harus kalau kapan
 """
 _SPANISH_GLUE = """
 el la los las un una unos de del que qué cómo como cuánto cuanto cuánta cuándo cuando dónde donde
