@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from knowledge.documents.blocks import Document, DocumentRefused
 from knowledge.outbound.requests import (
@@ -174,7 +175,11 @@ class WebReader:
                 else:
                     left_out += 1
         if left_out:
-            text = _("%(count)d pages of the sitemap were left out: of another site, or too many.")
+            text = ngettext(
+                "%(count)d page of the sitemap was left out: of another site, or too many.",
+                "%(count)d pages of the sitemap were left out: of another site, or too many.",
+                left_out,
+            )
             self.notes.append(text % {"count": left_out})
         return list(pages)
 
