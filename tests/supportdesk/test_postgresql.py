@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from benchmarks.postgresql import postgresql_running
+from benchmarks.postgresql import HASTY, postgresql_running
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 TESTS = (
@@ -23,7 +23,7 @@ TESTS = (
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="they run by themselves")
 def test_the_core_promises_are_kept_on_postgresql() -> None:
-    with postgresql_running() as server:
+    with postgresql_running(HASTY) as server:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS],
             cwd=BASE_DIR,
@@ -31,7 +31,7 @@ def test_the_core_promises_are_kept_on_postgresql() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=900,
         )
 
     assert done.returncode == 0, done.stdout[-8000:]
