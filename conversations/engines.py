@@ -288,8 +288,8 @@ def ladder_make(
         ],
         fallbacks=[
             OwnWords(),
-            RulesOnFallback(knowledge),
             OtherLanguage(),
+            RulesOnFallback(knowledge),
             CannotConfirm(),
             Apology(),
         ],

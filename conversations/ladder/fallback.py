@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from conversations.enums import Reason, Tier
 from conversations.ladder import wording
 from conversations.ladder.foreign import foreign_cannot_confirm, foreign_lead, foreign_sorry
@@ -17,7 +19,19 @@ from knowledge.retrieval.calibration import (
 OFFERED_MOST = 3
 """Titles that are offered at most when nothing could be confirmed."""
 
-_SILENT = frozenset({Reason.NOT_IN_KNOWLEDGE, Reason.UNSUPPORTED, Reason.INVALID_OUTPUT})
+SILENT: Final = frozenset({Reason.NOT_IN_KNOWLEDGE, Reason.UNSUPPORTED, Reason.INVALID_OUTPUT})
+"""Reasons that lie in the knowledge, not in an engine."""
+
+
+def titles_offered(walk: Walk) -> tuple[str, ...]:
+    """Titles that are near the question, noted as offered: the next message may choose one."""
+    near = [
+        passage
+        for passage in walk.passages
+        if passage.language == walk.language and passage.probability >= OFFER_PROBABILITY
+    ][:OFFERED_MOST]
+    walk.details["offered"] = [passage.id for passage in near]
+    return tuple(passage.question for passage in near)
 
 
 class OwnWords:
@@ -78,15 +92,9 @@ class CannotConfirm:
     name = "cannot_confirm"
 
     async def answer(self, walk: Walk) -> Answer | None:
-        if walk.reason not in _SILENT:
+        if walk.reason not in SILENT:
             return None
-        near = [
-            passage
-            for passage in walk.passages
-            if passage.language == walk.language and passage.probability >= OFFER_PROBABILITY
-        ][:OFFERED_MOST]
-        walk.details["offered"] = [passage.id for passage in near]
-        titles = tuple(passage.question for passage in near)
+        titles = titles_offered(walk)
         if walk.spoken:
             text = foreign_cannot_confirm(walk.spoken, titles)
         else:

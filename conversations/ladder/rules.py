@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from conversations.enums import Outcome, Reason, Tier
 from conversations.ladder import wording
+from conversations.ladder.fallback import SILENT, titles_offered
 from conversations.ladder.ports import Knowledge, Labels
 from conversations.ladder.values import Answer, Walk
 from inference.errors import PromptError
 from inference.prompts.rendering import text_render
 from inference.rules.matching import NO_LABELS, Rule, Trigger
+from inference.text.foreign import foreign_language_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,12 @@ class RulesBefore:
 
 
 class RulesOnFallback:
-    """Rules for when the model cannot answer; the reason is kept."""
+    """Rules for when the model cannot answer; the reason is kept.
+
+    Where the knowledge is silent but not far off, the rule's reply is followed by the titles that
+    are near. A reply in words that the customer does not speak is left to the next steps, which
+    have some (``ladder.foreign``).
+    """
 
     name = "fallback_rules"
 
@@ -43,7 +51,18 @@ class RulesOnFallback:
         self._knowledge = knowledge
 
     async def answer(self, walk: Walk) -> Answer | None:
-        return await _decided(self._knowledge, walk, trigger="fallback", tier=Tier.FALLBACK)
+        answer = await _decided(self._knowledge, walk, trigger="fallback", tier=Tier.FALLBACK)
+        if answer is None or answer.outcome is Outcome.HANDOFF:
+            return answer
+        if walk.spoken and foreign_language_of(answer.text) != walk.spoken:
+            walk.rule_id = None
+            walk.details.pop("rule", None)
+            return None
+        titles = titles_offered(walk) if walk.reason in SILENT else ()
+        if not titles:
+            return answer
+        text = wording.reply_with_titles(walk.language, answer.text, titles)
+        return replace(answer, text=text, choices=titles)
 
 
 async def _decided(

@@ -26,6 +26,17 @@ def cannot_confirm(language: str, titles: Sequence[str] = ()) -> str:
         return "\n".join(lines)
 
 
+def reply_with_titles(language: str, reply: str, titles: Sequence[str]) -> str:
+    """A rule's reply to a question that the knowledge almost answers, and what is near."""
+    with translation.override(language):
+        lines = [
+            reply,
+            gettext("Do you mean one of these?"),
+            *(f"{number}. {title}" for number, title in enumerate(titles, start=1)),
+        ]
+    return "\n".join(lines)
+
+
 def which_one(language: str, titles: Sequence[str]) -> str:
     """Several entries fit: ask which, by number."""
     with translation.override(language):

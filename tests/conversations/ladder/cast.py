@@ -162,8 +162,8 @@ async def climb(
         ],
         fallbacks=[
             OwnWords(),
-            RulesOnFallback(knowledge),
             OtherLanguage(),
+            RulesOnFallback(knowledge),
             CannotConfirm(),
             Apology(),
         ],

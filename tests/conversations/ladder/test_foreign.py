@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,33 @@ async def test_the_word_that_is_offered_calls_a_person() -> None:
     climbed = await climb(ScriptedChatClient("x"), knowledge, question_make("human", language="en"))
 
     assert climbed.answer.reason == Reason.HUMAN_REQUESTED
+
+
+CATCH_ALL = Rule(
+    id=2,
+    name="anything else",
+    pattern=".",
+    language="en",
+    trigger="fallback",
+    action="reply",
+    reply="I cannot confirm that.",
+)
+
+
+async def test_a_rule_in_english_does_not_speak_for_the_desk() -> None:
+    knowledge = FakeKnowledge(rules_list=(CATCH_ALL,))
+
+    climbed = await climb(ScriptedChatClient("x"), knowledge, question_make(QUESTIONS["th"]))
+
+    assert climbed.answer.text == WORDS["th"]["confirm"]
+    assert climbed.walk.rule_id is None
+
+
+async def test_a_rule_in_their_language_does() -> None:
+    own = replace(CATCH_ALL, reply="Lo siento, ¿puede escribirnos en inglés?")
+    knowledge = FakeKnowledge(rules_list=(own,))
+
+    climbed = await climb(ScriptedChatClient("x"), knowledge, question_make(QUESTIONS["es"]))
+
+    assert climbed.answer.text == own.reply
+    assert climbed.walk.rule_id == own.id
