@@ -7,11 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -29,6 +32,8 @@ STALLED = f'[[reply]]\ntext = "{ANSWER}"\ntimes = 1\nstall_after = 7\n'
 SLOW = f'[[reply]]\ntext = "{ANSWER}"\ndelay = 0.15\n'
 QUICK = f'[[reply]]\ntext = "{ANSWER}"\n'
 
+READY_SECONDS = 60.0
+
 invariants_broken = sync_to_async(violations, thread_sensitive=True)
 messages_stored = sync_to_async(lambda: Message.objects.count(), thread_sensitive=True)
 
@@ -40,9 +45,10 @@ class ScriptedServer:
         self._script = script
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
+        self._pause = threading.Event()
 
     def start(self, script: str) -> None:
-        """Start it and wait until it takes connections."""
+        """Start it and wait until its model is there."""
         self._script.write_text(script, encoding="utf-8")
         command = [sys.executable, "-m", "inference.server", "--port", str(self.port)]
         self._process = subprocess.Popen(
@@ -56,6 +62,17 @@ class ScriptedServer:
         found = re.search(r":(\d+)\s*$", self._process.stdout.readline())
         assert found is not None, "the scripted engine did not start"
         self.port = int(found[1])
+        limit = time.monotonic() + READY_SECONDS
+        while not self._is_ready():
+            assert time.monotonic() < limit, "the scripted engine did not become ready"
+            self._pause.wait(0.05)
+
+    def _is_ready(self) -> bool:
+        """503 while it loads: customers would then be answered by the rules, as they should."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def kill(self) -> None:
         if self._process is None:
@@ -123,7 +140,7 @@ async def test_an_engine_killed_in_the_middle_is_taken_back_and_the_rules_answer
         answered = await customer.answered(socket, second)
 
     assert (broken_off["tier"], broken_off["reason"]) == ("fallback", "engine_down")
-    assert (answered["tier"], answered["outcome"]) == ("generated", "answer"), answered
+    assert (answered["tier"], answered["outcome"]) == ("generated", "answer"), str(answered)
     assert await messages_stored() == 4
     assert await invariants_broken(customer.acks) == []
 
