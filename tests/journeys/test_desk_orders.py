@@ -142,7 +142,7 @@ def test_staff_see_what_was_looked_up(
     try:
         console = staff_sign_in(staff, real_desk, "manager")
         console.goto(f"{real_desk.url}/admin/conversations/conversation/?q=demo-lin")
-        console.locator("#result_list th a").first.click()
+        console.locator("#result_list tbody th a").first.click()
         expect(console.locator("body")).to_contain_text("delivery_status")
     finally:
         staff.close()
