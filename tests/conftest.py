@@ -9,6 +9,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from benchmarks.desk import Desk, desk_running
+from tests.database import restored_after_commits
 
 
 @pytest.fixture(scope="session")
@@ -16,16 +17,25 @@ def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A file of this run's own: lanes and processes open the database at the same time, which an
-    SQLite database in memory does not bear."""
+    SQLite database in memory does not bear. It need not outlive a power cut, so this process does
+    not wait for the disk; the processes that tests start do."""
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(path)
+        database["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """On PostgreSQL: no thread that a test left keeps the test database from being dropped."""
+    """On SQLite, what a test commits is taken back quickly. On PostgreSQL, no thread that a test
+    left keeps the test database from being dropped."""
+    if connection.vendor == "sqlite":
+        with ExitStack() as restoring:
+            with django_db_blocker.unblock():
+                restoring.enter_context(restored_after_commits())
+            yield
+        return
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
