@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.labels.cascade import ALWAYS, Cascade, confidence_of
 from inference.labels.combination import Gain
 from inference.labels.confidence import EXAMPLES_LEAST, probabilities_bounded
 from inference.labels.ridge import Floats, softmax
@@ -54,13 +55,15 @@ class Fit:
     """Weights of the views that a classifier may have at hand, and what they achieve.
 
     ``weights`` maps the names of the views that are there, joined by "+", to one weight each: a
-    message must get its label also while the encoder or the chat model is away.
+    message must get its label also while the encoder or the chat model is away. ``cascade`` says of
+    which messages the model is asked, if it is asked at all.
     """
 
     weights: dict[str, tuple[float, ...]]
     scores: dict[str, Score]
     gain: Gain | None = None
     labels: tuple[LabelReport, ...] = ()
+    cascade: Cascade = ALWAYS
 
     @property
     def model_adds(self) -> bool:
@@ -71,6 +74,20 @@ class Fit:
 def views_key(views: list[str]) -> str:
     """The name of a combination of views."""
     return "+".join(views)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the views without the chat model say of a text.
+
+    ``logits`` are of the labels; ``is_enough``: the model need not be asked.
+    """
+
+    text: str
+    vector: Vectors | None
+    scores: dict[str, Floats]
+    logits: Floats
+    is_enough: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +112,41 @@ class LabelClassifier:
         """Whether asking the chat model is worth its time."""
         return self.model is not None and self.fit.model_adds
 
-    def logits(
-        self, text: str, vector: Vectors | None, logprobs: Vectors | None
-    ) -> tuple[Floats, list[str]]:
-        """Calibrated logits of the labels, and the views that took part."""
+    def look(self, text: str, vector: Vectors | None = None) -> Look:
+        """What words and meaning say; decides whether the model is asked.
+
+        It depends on the text alone, so the same text takes the same way alone and among others.
+        ``vector`` is the text's sentence vector; while the encoder is away the model is asked of
+        every text, because how sure the words may be alone was not learnt.
+        """
         scores: dict[str, Floats] = {WORDS: self.words.scores(text)}
         if self.meaning is not None and vector is not None:
             scores[MEANING] = self.meaning.scores(vector)
-        if self.model is not None and logprobs is not None:
-            scores[MODEL] = self.model.scores(logprobs)
-        views = list(scores)
-        weights = self.fit.weights[views_key(views)]
-        total = np.sum([w * scores[view] for w, view in zip(weights, views, strict=True)], axis=0)
-        return total, views
+        logits = self._weighed(scores)
+        is_whole = (MEANING in scores) == (self.meaning is not None)
+        is_sure = is_whole and float(confidence_of(logits)) >= self.fit.cascade.cut
+        return Look(text, vector, scores, logits, not self.wants_model or is_sure)
+
+    def _weighed(self, scores: dict[str, Floats]) -> Floats:
+        weights = self.fit.weights[views_key(list(scores))]
+        total: Floats = np.sum(
+            [w * one for w, one in zip(weights, scores.values(), strict=True)], axis=0
+        )
+        return total
+
+    def _logits(self, look: Look, logprobs: Vectors | None) -> tuple[Floats, list[str]]:
+        """Calibrated logits of the labels, and the views that took part."""
+        cascade = self.fit.cascade
+        scores = look.scores
+        scale = 1.0
+        is_whole = (MEANING in scores) == (self.meaning is not None)
+        if self.model is not None and logprobs is not None and not look.is_enough:
+            scores = {**scores, MODEL: self.model.scores(logprobs)}
+            scale = cascade.told
+        elif self.wants_model:
+            scale = cascade.sure if look.is_enough else cascade.untold
+        logits = self._weighed(scores) if scores is not look.scores else look.logits
+        return logits * (scale if is_whole else 1.0), list(scores)
 
     def label(
         self,
@@ -119,27 +158,32 @@ class LabelClassifier:
         """Label one text; the same text gets the same label alone and among others.
 
         ``vector`` is its sentence vector, ``logprobs`` one value for each candidate of the set;
-        without them the other views decide.
+        without them the other views decide. Log-probabilities that need not have been asked for
+        change nothing.
         """
-        logits, views = self.logits(text, vector, logprobs)
+        return self.look_label(label_set, self.look(text, vector), logprobs)
+
+    def look_label(
+        self, label_set: LabelSet, look: Look, logprobs: Vectors | None = None
+    ) -> Labelling:
+        """See :meth:`label`; takes what :meth:`look` has seen."""
+        logits, views = self._logits(look, logprobs)
         best = int(np.argmax(logits))
         examples = int((self.examples == best).sum())
         bounded = probabilities_bounded(softmax(logits), examples)
         probabilities = dict(zip(self.names, bounded, strict=True))
         row = [float(probabilities.get(name, 0.0)) for name in label_set.names]
-        near = self._near(label_set, text, vector, best)
+        near = self._near(label_set, look, best)
         is_weak = examples < EXAMPLES_LEAST
         return labelling_make(label_set, row, views, near, is_weak=is_weak)
 
-    def _near(
-        self, label_set: LabelSet, text: str, vector: Vectors | None, label: int
-    ) -> list[NearExample]:
+    def _near(self, label_set: LabelSet, look: Look, label: int) -> list[NearExample]:
         """The examples that spoke most for a label."""
         spoke = np.zeros(len(self.examples))
-        if self.meaning is not None and vector is not None:
-            spoke += self.meaning.kernel(vector) * self.meaning.dual[:, label]
+        if self.meaning is not None and look.vector is not None:
+            spoke += self.meaning.kernel(look.vector) * self.meaning.dual[:, label]
         else:
-            spoke += self.words.kernel(text) * self.words.dual[:, label]
+            spoke += self.words.kernel(look.text) * self.words.dual[:, label]
         if len(label_set.examples) != len(self.examples):
             return []
         order = [int(i) for i in np.argsort(-spoke)[:_NEAR_MOST] if spoke[i] > 0]

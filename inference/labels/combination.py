@@ -15,12 +15,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.labels.confidence import benefits, outcomes
 from inference.labels.ridge import Floats, Ints, log_loss, log_losses, softmax
 
 SIGNIFICANT: Final = 2.0
-"""Standard errors by which the log-loss must fall for the chat model to be asked at all."""
+"""Standard errors by which the log-loss must fall, and the worth of what is told must rise, for the
+chat model to be asked at all."""
 GAIN_LEAST: Final = 0.001
-"""And by so many nats a row: two fits of the same thing differ by less, both without an error."""
+"""By so many nats a row the log-loss must fall: two fits of the same thing differ by less, both
+without an error."""
 _STEPS = 100
 _WEIGHT_MOST = 60.0
 # Few rows say little of how sure one may be: a weak pull towards no confidence, as of one row.
@@ -73,20 +76,53 @@ def _derivatives(stacked: Floats, labels: Ints, weights: Floats) -> tuple[Floats
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What one more view brings on rows that were left out: differences of losses, with their
-    standard error (paired, over rows); positive is better."""
+    """What one more view brings on rows that were left out, with standard errors (paired, over rows);
+    positive is better.
+
+    The log-loss tells soonest whether a view knows anything more, but it also falls where only
+    probabilities move and no label does. Labels are told or not, so ``decisions`` counts what is told
+    (:func:`inference.labels.confidence.benefits`; with one threshold it is the accuracy, less what
+    was told too boldly). Both must be better than chance: a view that costs forty times as much
+    as the others has to show that it decides better, and not the others that it does not.
+    """
 
     log_loss: float
     error: float
     accuracy: float
+    decisions: float = 0.0
+    decisions_error: float = 0.0
 
     @property
     def is_real(self) -> bool:
-        return self.log_loss > max(GAIN_LEAST, SIGNIFICANT * self.error)
+        return (
+            self.log_loss > max(GAIN_LEAST, SIGNIFICANT * self.error)
+            and self.decisions > SIGNIFICANT * self.decisions_error
+        )
 
 
-def gain_of(without: Floats, with_view: Floats, labels: Ints) -> Gain:
-    """Compare the logits of two combinations on the same rows."""
+def gain_of(
+    without: Floats, with_view: Floats, labels: Ints, counts: Ints, thresholds: Floats
+) -> Gain:
+    """Compare the logits of two combinations on the same rows.
+
+    ``counts`` and ``thresholds`` are each label's examples and least probability.
+    """
     better = log_losses(without, labels) - log_losses(with_view, labels)
     right = (with_view.argmax(axis=1) == labels).mean() - (without.argmax(axis=1) == labels).mean()
-    return Gain(float(better.mean()), float(better.std() / np.sqrt(len(better))), float(right))
+    worth, before = (
+        benefits(outcomes(logits, counts, thresholds), labels, thresholds)
+        for logits in (with_view, without)
+    )
+    worthier = worth - before
+    return Gain(
+        float(better.mean()),
+        _error(better),
+        float(right),
+        float(worthier.mean()),
+        _error(worthier),
+    )
+
+
+def _error(values: Floats) -> float:
+    """The standard error of their mean."""
+    return float(values.std() / np.sqrt(len(values)))

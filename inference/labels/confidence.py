@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from inference.labels.ridge import Floats
+from inference.labels.ridge import Floats, Ints, softmax
 
 EXAMPLES_LEAST: Final = 4
 """Examples of each of two labels, so that there is something to learn from; a label with fewer is
@@ -42,3 +42,27 @@ def probabilities_bounded(probabilities: Floats, examples: int) -> Floats:
     scaled[best] = most
     bounded: Floats = scaled
     return bounded
+
+
+def outcomes(logits: Floats, counts: Ints, thresholds: Floats) -> Ints:
+    """The number of the label that each row of logits is told, -1 for unsure.
+
+    ``counts`` and ``thresholds`` are each label's examples and least probability.
+    """
+    probabilities = softmax(logits)
+    best = probabilities.argmax(axis=1)
+    bounded = np.minimum(probabilities.max(axis=1), (counts[best] + 1) / (counts[best] + 2))
+    is_told = (bounded >= thresholds[best]) & (counts[best] >= EXAMPLES_LEAST)
+    return np.where(is_told, best, -1)
+
+
+def benefits(told: Ints, labels: Ints, thresholds: Floats) -> Floats:
+    """What each row of ``outcomes`` is worth: 1 - t if right, -t if wrong, 0 if unsure, where t is the
+    threshold of the label that was told.
+
+    With these worths, and no others, it pays to tell a label exactly from the probability t on, so
+    they are what whoever set the threshold holds of right and wrong labels (net benefit: Vickers,
+    Elkin, Decision curve analysis, Medical Decision Making 2006).
+    """
+    result: Floats = np.where(told < 0, 0.0, (told == labels) - thresholds[told])
+    return result

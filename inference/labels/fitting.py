@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from inference.errors import LabelsError, gettext_noop
+from inference.labels.cascade import ALWAYS, LeftOut, cascade_fit, cascade_logits
 from inference.labels.classifier import Fit, LabelClassifier, LabelReport, Score, views_key
-from inference.labels.combination import Gain, gain_of, weights_fit
+from inference.labels.combination import gain_of, weights_fit
 from inference.labels.confidence import EXAMPLES_LEAST
 from inference.labels.ridge import (
     Floats,
@@ -45,6 +46,10 @@ EXAMPLES_MOST: Final = 6000
 ASKED_LEAST: Final = 400
 ASKED_A_LABEL: Final = 12
 """The chat model is asked of so many examples, or so many a label, if that is more."""
+CASCADE: Final = " (cascade)"
+"""Ends the name of the views in use where the model is asked of the less sure messages only."""
+# Part of a fit's name; raised when fits come out otherwise, so that stored ones are made anew.
+_METHOD = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,11 @@ class FitRows:
 
 
 def revision_of(label_set: LabelSet, *models: str) -> str:
-    """A name for the examples, labels, prompt and models of a fit: a change gives another one."""
+    """A name for the examples, labels, prompt and models of a fit: a change gives another one, as does
+    another way of fitting."""
     digest = hashlib.sha256()
     for part in (
-        *models, label_set.system, label_set.user, *label_set.names, "", *label_set.candidates,
+        _METHOD, *models, label_set.system, label_set.user, *label_set.names, "", *label_set.candidates,
         *(field for example in label_set.examples for field in (example.label, example.text)),
     ):  # fmt: skip
         encoded = part.encode("utf-8", "surrogatepass")
@@ -159,16 +165,23 @@ def _fit(scores: dict[str, Floats], labels: Ints, asked: Ints, label_set: LabelS
         achieved[key] = score_of(logits[key], labels[rows], names)
         if WORDS in views:
             weights[key] = tuple(map(float, fitted))
-    gain: Gain | None = None
-    used = views_key([view for view in scores if view != MODEL])
-    rows = np.arange(len(labels))
-    if MODEL in scores:
-        everything = views_key(list(scores))
-        gain = gain_of(logits[used][asked], logits[everything], labels[asked])
-        achieved[f"{used} (asked)"] = score_of(logits[used][asked], labels[asked], names)
-        if gain.is_real:
-            used, rows = everything, asked
-    return Fit(weights, achieved, gain, reports_of(logits[used], labels[rows], label_set))
+    without = views_key([view for view in scores if view != MODEL])
+    used = logits[without]
+    if MODEL not in scores:
+        return Fit(weights, achieved, labels=reports_of(used, labels, label_set))
+    key = views_key(list(scores))
+    counts = np.bincount(labels, minlength=len(names))
+    thresholds = np.array([label.threshold for label in label_set.labels])
+    gain = gain_of(used[asked], logits[key], labels[asked], counts, thresholds)
+    achieved[f"{without} (asked)"] = score_of(used[asked], labels[asked], names)
+    if not gain.is_real:
+        return Fit(weights, achieved, gain, reports_of(used, labels, label_set))
+    left_out = LeftOut(used, logits[key], asked, labels)
+    cascade = cascade_fit(left_out, thresholds)
+    used = cascade_logits(cascade, left_out)
+    if cascade.cut < ALWAYS.cut:
+        achieved[f"{key}{CASCADE}"] = score_of(used, labels[asked], names)
+    return Fit(weights, achieved, gain, reports_of(used, labels[asked], label_set), cascade)
 
 
 def _combinations(others: Sequence[str]) -> list[list[str]]:

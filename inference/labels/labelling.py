@@ -71,22 +71,22 @@ class Labeller:
         deadline = asyncio.get_running_loop().time() + timeout
         if classifier is None:
             return await self._zero_shot(label_set, texts, deadline, priority)
-        asks_model = classifier.wants_model and self._chat is not None
-        wants_vectors = classifier.meaning is not None and vectors is None
-        embedded, said = await asyncio.gather(
-            self._vectors_try(texts, deadline) if wants_vectors else _value(vectors),
-            self._logprobs_try(label_set, classifier.candidates, texts, deadline, priority)
-            if asks_model
-            else _value(None),
-        )
-        return [
-            classifier.label(
-                label_set,
-                text,
-                None if embedded is None else embedded[i],
-                None if said is None else said[i],
-            )
+        if classifier.meaning is not None and vectors is None:
+            vectors = await self._vectors_try(texts, deadline)
+        looks = [
+            classifier.look(text, None if vectors is None else vectors[i])
             for i, text in enumerate(texts)
+        ]
+        unsure = [look for look in looks if not look.is_enough]
+        said: Vectors | None = None
+        if unsure and self._chat is not None:
+            said = await self._logprobs_try(
+                label_set, classifier.candidates, [look.text for look in unsure], deadline, priority
+            )
+        answers = iter(()) if said is None else iter(said)
+        return [
+            classifier.look_label(label_set, look, None if look.is_enough else next(answers, None))
+            for look in looks
         ]
 
     async def vectors(self, texts: Sequence[str], *, timeout: float) -> Vectors | None:  # noqa: ASYNC109
@@ -280,7 +280,3 @@ def prompt_hash(label_set: LabelSet, candidates: Sequence[str]) -> bytes:
 
 def _left(deadline: float) -> float:
     return max(deadline - asyncio.get_running_loop().time(), 0.001)
-
-
-async def _value(value: Vectors | None) -> Vectors | None:
-    return value

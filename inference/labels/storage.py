@@ -11,12 +11,15 @@ from typing import Any, Final
 import numpy as np
 
 from inference.errors import LabelsError, gettext_noop
+from inference.labels.cascade import ALWAYS, Cascade
 from inference.labels.classifier import Fit, LabelClassifier, LabelReport, Score
 from inference.labels.combination import Gain
 from inference.labels.ngrams import NgramTable, Postings
 from inference.labels.views import MeaningView, ModelView, WordsView
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+# The first had no cascade: its sets are labelled without the model until they are learnt anew.
+_READABLE: Final = (1, 2)
 
 
 def classifier_dump(classifier: LabelClassifier) -> bytes:
@@ -30,6 +33,7 @@ def classifier_dump(classifier: LabelClassifier) -> bytes:
         "scores": {key: asdict(score) for key, score in classifier.fit.scores.items()},
         "gain": None if classifier.fit.gain is None else asdict(classifier.fit.gain),
         "labels": [asdict(report) for report in classifier.fit.labels],
+        "cascade": asdict(classifier.fit.cascade),
     }
     words, meaning, model = classifier.words, classifier.meaning, classifier.model
     arrays: dict[str, Any] = {
@@ -70,7 +74,7 @@ def classifier_load(data: bytes) -> LabelClassifier:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         head = json.loads(arrays["head"].tobytes())
-        if head["format"] != _FORMAT:
+        if head["format"] not in _READABLE:
             raise ValueError(head["format"])
         return _classifier(head, arrays)
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -115,5 +119,6 @@ def _classifier(head: dict[str, Any], arrays: dict[str, Any]) -> LabelClassifier
             scores={key: Score(**value) for key, value in head["scores"].items()},
             gain=None if head["gain"] is None else Gain(**head["gain"]),
             labels=tuple(LabelReport(**row) for row in head["labels"]),
+            cascade=Cascade(**head["cascade"]) if "cascade" in head else ALWAYS,
         ),
     )

@@ -22,8 +22,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from inference.errors import InferenceError, PromptError
+from inference.labels.cascade import ALWAYS
 from inference.labels.classifier import Fit, LabelClassifier
 from inference.labels.confidence import EXAMPLES_LEAST, probability_most
+from inference.labels.fitting import CASCADE
 from inference.labels.values import Labelling
 from knowledge.admin.refusals import refusal_words
 from knowledge.label_sets import SiteLabelSet, label_set_read
@@ -211,6 +213,7 @@ class LabelSetAdmin(ModelAdmin):
             "refusal": refusal,
             "fit": fit,
             "measures": measure_rows(known.classifier),
+            "cascade": cascade_words(known.classifier),
             "reports": report_rows(fit),
             "example_count": len(known.value.examples),
             "examples_least": EXAMPLES_LEAST,
@@ -356,14 +359,15 @@ def measure_rows(classifier: LabelClassifier | None) -> list[MeasureRow]:
     """The scores of every combination of views, the one in use marked."""
     if classifier is None:
         return []
-    used = ["words"] + (["meaning"] if classifier.meaning else [])
-    used += ["model"] if classifier.wants_model else []
+    used = "words+meaning" if classifier.meaning else "words"
+    if classifier.wants_model:
+        used += "+model" + (CASCADE if classifier.fit.cascade.cut < ALWAYS.cut else "")
     return [
         MeasureRow(
             views=views_words(key),
             accuracy=round(100 * score.accuracy),
             macro_f1=round(100 * score.macro_f1),
-            is_used=key == "+".join(used),
+            is_used=key == used,
         )
         for key, score in classifier.fit.scores.items()
     ]
@@ -371,13 +375,39 @@ def measure_rows(classifier: LabelClassifier | None) -> list[MeasureRow]:
 
 def views_words(key: str) -> str:
     """The name of a combination of views in words."""
-    name, asked, _rest = key.partition(" (asked)")
+    name, _blank, kind = key.partition(" ")
     words = " + ".join(str(VIEW_NAMES[view]) for view in name.split("+"))
-    return (
-        _("%(views)s, on the examples the model was asked of") % {"views": words}
-        if asked
-        else words
-    )
+    told = {
+        "": "%(views)s",
+        "(asked)": _("%(views)s, on the examples the model was asked of"),
+        CASCADE.strip(): _("%(views)s, the model only where the others are not sure"),
+    }
+    return told[kind] % {"views": words}
+
+
+def cascade_words(classifier: LabelClassifier | None) -> str:
+    """When the model is asked, and why, in a sentence or two; "" for a set that learnt nothing."""
+    if classifier is None:
+        return ""
+    fit, cascade = classifier.fit, classifier.fit.cascade
+    if fit.gain is None:
+        return _("The model was not asked, because it was away or the set has no words for it.")
+    if not fit.model_adds:
+        return _("That the model decides better could not be told from chance, so it is not asked.")
+    if cascade.cut >= ALWAYS.cut:
+        return _(
+            "The model makes the labels better, so it is asked of every message: how sure words and "
+            "meaning must be to do without it cannot be told from these examples."
+        )
+    return _(
+        "The model makes the labels better, so it is asked where words and meaning are less than "
+        "%(cut)d %% sure: of %(asked)d %% of the examples. Of the others it would change fewer than "
+        "%(most).1f in a hundred."
+    ) % {
+        "cut": round(100 * cascade.cut),
+        "asked": round(100 * cascade.asked),
+        "most": 100 * cascade.changed_most,
+    }
 
 
 def weak_labels(known: SiteLabelSet) -> list[tuple[str, int, int]]:

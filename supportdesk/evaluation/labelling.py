@@ -40,8 +40,9 @@ def labelling_scores(
 ) -> Iterator[Score]:
     """Times in milliseconds for each set of intents, its rows being the messages.
 
-    ``as_learnt``: the model is asked where the fit says that it helps; ``asked`` and ``unasked``:
-    always for both, and never.
+    ``as_learnt``: the model is asked of the messages that the fit says (``inference/labels/cascade.py``);
+    ``asked`` and ``unasked``: always for both sets, and never. ``sentiment_asked``, ``intent_asked``
+    and ``any_asked`` are the shares of the messages of which it was asked as learnt.
     """
     for one in sets_find(data, "intent_", name):
         language = one.split("_")[1]
@@ -68,12 +69,15 @@ async def _score(
     ways = ("as_learnt", "asked", "unasked") if tools.use_model else ("unasked",)
     times: dict[str, list[float]] = {way: [] for way in ways}
     worked: dict[str, list[float]] = {way: [] for way in ways}
+    asked: list[list[bool]] = []
     for number, message in enumerate(messages):
         # Whoever comes first pays for what the processor has forgotten meanwhile.
         turn = number % len(ways)
         for way in (*ways[turn:], *ways[:turn]):
             started, began = time.perf_counter(), time.process_time()
-            await _labelled(str(message["text"]), learnt, way, tools)
+            put = await _labelled(str(message["text"]), learnt, way, tools)
+            if way == "as_learnt":
+                asked.append(put)
             worked[way].append((time.process_time() - began) * 1000)
             times[way].append((time.perf_counter() - started) * 1000)
     metrics = {f"ms_p50_{way}": statistics.median(spent) for way, spent in times.items()}
@@ -87,19 +91,30 @@ async def _score(
         f"{pair[0]}_wants_model": float(one.classifier.wants_model)
         for pair, one in zip(pairs, learnt, strict=True)
     }
+    if asked:
+        for (task, _key, _rows), column in zip(pairs, zip(*asked, strict=True), strict=True):
+            metrics[f"{task}_asked"] = statistics.fmean(column)
+        metrics["any_asked"] = statistics.fmean(any(row) for row in asked)
     metrics["examples"] = float(sum(len(one.label_set.examples) for one in learnt))
     milliseconds = metrics[f"ms_p50_{ways[0]}"]
     way = tools.way(learnt)
     return Score("labelling", name, len(messages), metrics, milliseconds, tools.model, way)
 
 
-async def _labelled(text: str, learnt: Sequence[_Learnt], way: str, tools: LabelTools) -> None:
+async def _labelled(
+    text: str, learnt: Sequence[_Learnt], way: str, tools: LabelTools
+) -> list[bool]:
+    """Label by every set; tells for each whether the model was asked."""
     vectors = await tools.labeller.vectors([text], timeout=_PATIENCE)
+    asked: list[bool] = []
     for one in learnt:
-        asks = way == "asked" or (way == "as_learnt" and one.classifier.wants_model)
+        look = one.classifier.look(text, None if vectors is None else vectors[0])
+        asks = way == "asked" or (way == "as_learnt" and not look.is_enough)
         said: Vectors | None = None
         if asks:
             [said] = await tools.labeller.logprobs(
                 one.label_set, one.classifier.candidates, [text], timeout=_PATIENCE
             )
-        one.classifier.label(one.label_set, text, None if vectors is None else vectors[0], said)
+        one.classifier.look_label(one.label_set, look, said)
+        asked.append(asks)
+    return asked

@@ -29,6 +29,7 @@ from inference.labels.learning import classifier_learn
 from inference.labels.ridge import macro_f1
 from inference.labels.storage import classifier_dump, classifier_load
 from inference.labels.values import Label, LabelExample, Labelling, LabelSet
+from inference.labels.views import MODEL
 from inference.text.language import language_of
 from knowledge.services.label_defaults import label_default
 from supportdesk.evaluation.engines import LocalChat
@@ -135,6 +136,9 @@ def _metrics(
         metrics["model_adds"] = float(classifier.fit.model_adds)
         metrics["model_gain_log_loss"] = 0.0 if gain is None else gain.log_loss
         metrics["model_gain_error"] = 0.0 if gain is None else gain.error
+        metrics["model_gain_decisions"] = 0.0 if gain is None else gain.decisions
+        metrics["model_gain_decisions_error"] = 0.0 if gain is None else gain.decisions_error
+        metrics["model_asked"] = sum(MODEL in one.views for one in said) / len(said)
     return metrics
 
 
@@ -216,7 +220,8 @@ def _views_told(classifier: LabelClassifier) -> str:
     scores = "; ".join(
         f"{views} {score.accuracy:.3f}" for views, score in sorted(classifier.fit.scores.items())
     )
-    verdict = "asked" if classifier.wants_model else "not asked"
+    share = classifier.fit.cascade.asked
+    verdict = f"asked of {share:.2f} of the examples" if classifier.wants_model else "not asked"
     return f"accuracy on left-out examples: {scores}; the model is {verdict}"
 
 

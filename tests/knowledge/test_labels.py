@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -10,7 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
+from inference.labels.cascade import ALWAYS, Cascade
+from inference.labels.combination import Gain
 from inference.labels.labelling import Labeller
+from inference.labels.storage import classifier_dump, classifier_load
 from knowledge import label_tasks
 from knowledge.admin import labels as label_pages
 from knowledge.label_sets import label_set_read, label_sets_enabled, words_of
@@ -250,3 +254,38 @@ def test_the_pages_of_sets_and_examples_open(mood, admin_client: Client) -> None
         ("labelexample_change", [LabelExample.objects.first().pk]), ("labelset_try", [mood.pk]),
     ):  # fmt: skip
         assert admin_client.get(reverse(f"admin:knowledge_{name}", args=args)).status_code == 200
+
+
+REAL = Gain(log_loss=0.2, error=0.02, accuracy=0.1, decisions=0.1, decisions_error=0.02)
+
+
+@pytest.mark.parametrize(
+    ("gain", "cascade", "told"),
+    [
+        (None, ALWAYS, "The model was not asked, because it was away"),
+        (
+            replace(REAL, decisions=0.03),
+            ALWAYS,
+            "could not be told from chance, so it is not asked",
+        ),
+        (REAL, ALWAYS, "so it is asked of every message"),
+        (
+            REAL,
+            Cascade(cut=0.85, asked=0.31, changed=0.0, changed_most=0.0075, lost=0.001),
+            "less than 85 % sure: of 31 % of the examples. "
+            "Of the others it would change fewer than 0.8 in a hundred.",
+        ),
+    ],
+)
+def test_staff_see_of_which_messages_the_model_is_asked(
+    mood, without_engines, admin_client: Client, gain, cascade, told
+) -> None:
+    label_examples_import(label_set=mood, data=CSV.encode())
+    learn(mood)
+    stored = LabelFit.objects.get(label_set=mood)
+    classifier = classifier_load(bytes(stored.data))
+    changed = replace(classifier, fit=replace(classifier.fit, gain=gain, cascade=cascade))
+    stored.data, stored.revision = classifier_dump(changed), str(told)[:64]
+    stored.save()
+    url = reverse("admin:knowledge_labelset_try", args=[mood.pk])
+    assert told in admin_client.get(url, headers=ENGLISH).content.decode()

@@ -67,16 +67,18 @@ def test_a_model_that_says_nothing_gets_no_say() -> None:
     assert not classifier.wants_model
 
 
-def test_a_model_that_knows_better_is_asked_and_decides() -> None:
-    classifier = fitted(noise(8, 1), telling(2, 2))
+def where_the_model_knows_better() -> tuple[LabelSet, LabelClassifier]:
     # Words tell these texts apart already; take their say away to see the model's.
     muddled = tuple(
         LabelExample(f"{number}", example.label) for number, example in enumerate(EXAMPLES)
     )
     label_set = LabelSet("mood", SET.labels, examples=muddled)
-    classifier = classifier_fit(
-        label_set, FitRows(muddled, noise(8, 1), telling(2, 2), SET.candidates)
-    )
+    rows = FitRows(muddled, noise(8, 1), telling(2, 2), SET.candidates)
+    return label_set, classifier_fit(label_set, rows)
+
+
+def test_a_model_that_knows_better_is_asked_and_decides() -> None:
+    label_set, classifier = where_the_model_knows_better()
     assert classifier.wants_model
     assert classifier.fit.scores["words+meaning+model"].accuracy > 0.95
     assert classifier.fit.scores["words+meaning"].accuracy < 0.8
@@ -86,11 +88,12 @@ def test_a_model_that_knows_better_is_asked_and_decides() -> None:
 
 
 def test_each_combination_of_views_has_weights_of_its_own() -> None:
-    classifier = fitted(telling(8, 1), telling(2, 2))
-    vector, said = telling(8, 1)[0], telling(2, 2)[0]
-    assert classifier.label(SET, "lovely mug", None, said).views == ("words", "model")
-    assert classifier.label(SET, "lovely mug", vector, None).views == ("words", "meaning")
-    assert classifier.label(SET, "lovely mug", None, None).views == ("words",)
+    label_set, classifier = where_the_model_knows_better()
+    vector, said = noise(8, 1)[0], telling(2, 2)[0]
+    assert classifier.label(label_set, "?", vector, said).views == ("words", "meaning", "model")
+    assert classifier.label(label_set, "?", None, said).views == ("words", "model")
+    assert classifier.label(label_set, "?", vector, None).views == ("words", "meaning")
+    assert classifier.label(label_set, "?", None, None).views == ("words",)
 
 
 def test_a_stored_classifier_says_the_same() -> None:
