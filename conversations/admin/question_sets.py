@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from conversations.trials.filling import offers_add, offers_from_conversations, offers_from_gaps
+from knowledge.admin.site_choice import SiteChosen
 from knowledge.models import Expectation, QuestionSet, SetQuestion
 from knowledge.services.trials import questions_export, questions_import
 
@@ -62,7 +63,7 @@ class SetQuestionForm(forms.ModelForm):
 
 
 @admin.register(QuestionSet)
-class QuestionSetAdmin(ModelAdmin):
+class QuestionSetAdmin(SiteChosen, ModelAdmin):
     """Questions of a site, to be asked of drafts before they are published."""
 
     list_display = ("name", "site", "question_count", "created_at")
@@ -92,12 +93,18 @@ class QuestionSetAdmin(ModelAdmin):
         return HttpResponseRedirect(f"{url}?question_set__id__exact={object_id}")
 
     @action(
-        description=gettext_lazy("Add from conversations, gaps or a file"), url_path="open-fill"
+        description=gettext_lazy("Add from conversations, gaps or a file"),
+        url_path="open-fill",
+        permissions=["change"],
     )
     def fill_open(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:knowledge_questionset_fill", args=[object_id]))
 
-    @action(description=gettext_lazy("Start a trial"), url_path="open-trial")
+    @action(
+        description=gettext_lazy("Start a trial"),
+        url_path="open-trial",
+        permissions=["knowledge.add_trial"],
+    )
     def trial_open(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return HttpResponseRedirect(
             f"{reverse('admin:knowledge_trial_add')}?question_set={object_id}"

@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from knowledge.admin.site_choice import SiteChosen
 from knowledge.models import Audience
 from knowledge.models.audiences import GROUP_MOST
 from knowledge.services.audiences import audience_create, audience_delete, audience_update
@@ -37,7 +38,7 @@ class AudienceForm(forms.ModelForm):
 
 
 @admin.register(Audience)
-class AudienceAdmin(ModelAdmin):
+class AudienceAdmin(SiteChosen, ModelAdmin):
     """Who is let in is told by the signed identity (docs/embedding.md)."""
 
     form = AudienceForm

@@ -20,8 +20,9 @@ from knowledge.admin.entry_actions import EntryActions
 from knowledge.admin.entry_filters import DueFilter, ValidityFilter
 from knowledge.admin.entry_forms import EntryForm
 from knowledge.admin.entry_history import EntryHistoryPages
+from knowledge.admin.site_choice import SiteChosen
 from knowledge.markup import markdown_html
-from knowledge.models import Entry, Site
+from knowledge.models import Entry, EntryProposal, Site
 from knowledge.services.entries import entry_create, entry_delete, entry_update
 from knowledge.services.proposals import (
     PROPOSE,
@@ -40,7 +41,7 @@ _CARE = ("owner", "review_by")
 
 
 @admin.register(Entry)
-class EntryAdmin(EntryActions, EntryHistoryPages, ModelAdmin):
+class EntryAdmin(SiteChosen, EntryActions, EntryHistoryPages, ModelAdmin):
     """Saving goes through the services, which re-index: the next question sees the change.
 
     On a site whose changes are reviewed, what people without the permission to publish save
@@ -100,6 +101,8 @@ class EntryAdmin(EntryActions, EntryHistoryPages, ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Entry | None = None) -> Any:
         """Who may only read gets the phrasings as text: the form's field needs the form."""
+        if obj is None and not request.user.has_perm("knowledge.change_entry"):
+            return self.fieldsets[:2]  # who proposes an entry does not say who cares for it
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
         (title, options), *others = self.fieldsets
@@ -116,6 +119,32 @@ class EntryAdmin(EntryActions, EntryHistoryPages, ModelAdmin):
         if request.user.has_perm("knowledge.change_entry"):
             return ("phrasing_lines",)
         return ("phrasing_lines", *_CARE)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What is proposed is read by somebody before it is published; so it may be published."""
+        initial = super().get_changeform_initial_data(request)
+        if request.user.has_perm("knowledge.change_entry"):
+            return initial
+        first = Site.objects.filter(review_is_required=True).order_by("is_demo", "pk").first()
+        site = {"site": first.pk} if first is not None else {}
+        return {**initial, **site, "status": Entry.Status.PUBLISHED}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Says before anything is written that it will be reviewed, and what waits already."""
+        entry: Entry | None = kwargs.get("obj")
+        sites = [entry.site] if entry is not None else list(Site.objects.all())
+        may_change = entry is None or self.has_change_permission(request, entry)
+        context["is_proposed"] = may_change and not any(
+            change_is_live(user=request.user, site=site) for site in sites
+        )
+        if entry is not None:
+            context["waiting"] = EntryProposal.objects.filter(
+                entry_id=entry.pk, number__isnull=True, state=EntryProposal.State.PROPOSED
+            ).select_related("by")
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) or (

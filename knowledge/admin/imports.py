@@ -28,9 +28,10 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from knowledge.admin.differences import difference_html
+from knowledge.admin.site_choice import SiteChosen
 from knowledge.documents.blocks import DocumentRefused
 from knowledge.documents.rows import formula_escape
-from knowledge.models import KnowledgeImport, KnowledgeImportRow, Site
+from knowledge.models import KnowledgeImport, KnowledgeImportRow
 from knowledge.services.imports.applying import (
     ImportStateWrong,
     import_discard,
@@ -181,7 +182,7 @@ def _moment(value: str | None) -> str:
 
 
 @admin.register(KnowledgeImport)
-class KnowledgeImportAdmin(ModelAdmin):
+class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
     """Every import with its state; its page is the flow."""
 
     form = ImportUploadForm
@@ -217,10 +218,6 @@ class KnowledgeImportAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Imports are thrown away or undone on their own page."""
         return False
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        site = Site.objects.order_by("is_demo", "pk").first()
-        return {"site": site.pk if site else None}
 
     def get_urls(self) -> list[URLPattern]:
         def page(action: str, view: Callable[..., HttpResponse]) -> URLPattern:
@@ -259,9 +256,8 @@ class KnowledgeImportAdmin(ModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
         try:
-            page = super().add_view(request, form_url, {**one_button, **(extra_context or {})})
+            page = super().add_view(request, form_url, extra_context)
         except DocumentRefused as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(request.path)

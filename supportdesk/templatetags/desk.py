@@ -1,11 +1,15 @@
-"""Filters of the staff's pages."""
+"""Filters and tags of the staff's pages."""
 
 from __future__ import annotations
 
 from django import template
+from django.contrib import admin
+from django.contrib.admin.helpers import AdminReadonlyField
+from django.db.models import Model
+from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -65,3 +69,31 @@ def desk_points(fraction: float) -> str:
     points = 100 * fraction
     sign = "+" if points > 0.05 else "−" if points < -0.05 else "±"
     return _("%(number)s points") % {"number": sign + number_format(abs(points), 1)}
+
+
+@register.simple_tag(takes_context=True)
+def desk_readonly(context: template.Context, field: AdminReadonlyField) -> str:
+    """What a read-only field of the admin shows; ``-`` for nothing.
+
+    Django links every record that a field points to. Who may not open that record's page gets its
+    name as plain words, not a way to a refusal.
+    """
+    contents = str(field.contents())
+    if contents == "None":
+        return "-"
+    target = _target(field)
+    if target is not None and not _may_open(context["request"], target):
+        return str(target)
+    return mark_safe(contents)  # noqa: S308  escaped by the field
+
+
+def _target(field: AdminReadonlyField) -> Model | None:
+    """The record that a field of a model points to, if it does."""
+    name, record = str(field.field["field"]), field.form.instance
+    points = any(each.name == name for each in record._meta.fields if each.is_relation)
+    return getattr(record, name) if points else None
+
+
+def _may_open(request: HttpRequest, record: Model) -> bool:
+    page = admin.site._registry.get(type(record))
+    return page is not None and page.has_view_or_change_permission(request, record)

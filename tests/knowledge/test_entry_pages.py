@@ -305,6 +305,42 @@ def editor_make() -> User:
     return person
 
 
+def test_the_form_says_before_anything_is_written_that_a_change_will_be_reviewed(
+    as_role, entry: Entry
+) -> None:
+    site_update(site=entry.site, review_is_required=True)
+    page = reverse("admin:knowledge_entry_change", args=[entry.pk])
+    operator, admin = as_role(StaffRole.OPERATOR), as_role(StaffRole.ADMIN)
+    body = operator.get(page).content.decode()
+    assert "Send for approval" in body
+    assert "waits for an approval" in body
+    assert "_addanother" not in body
+    body = admin.get(page).content.decode()
+    assert "Send for approval" not in body
+    assert "A change proposed by" not in body
+
+    operator.post(page, form(entry, answer="x"))
+
+    proposal = EntryRevision.objects.get(number=None)
+    for client in (operator, admin):
+        body = client.get(page).content.decode()
+        assert "A change proposed by" in body
+        assert reverse("admin:knowledge_entryproposal_change", args=[proposal.pk]) in body
+
+
+def test_a_form_to_add_an_entry_begins_with_the_shops_own_site(as_role, site: Site) -> None:
+    demo = Site.objects.create(name="Demo", is_demo=True)
+    add = reverse("admin:knowledge_entry_add")
+    chosen = as_role(StaffRole.ADMIN).get(add).context["adminform"].form.initial
+    assert chosen["site"] == site.pk
+
+    site_update(site=demo, review_is_required=True)
+    form_shown = as_role(StaffRole.OPERATOR).get(add).context["adminform"].form
+    assert form_shown.initial["site"] == demo.pk
+    assert form_shown.initial["status"] == Entry.Status.PUBLISHED
+    assert "owner" not in form_shown.fields
+
+
 def test_an_editor_finds_no_way_around_the_review(client: Client, entry: Entry) -> None:
     site_update(site=entry.site, review_is_required=True)
     client.force_login(editor_make())

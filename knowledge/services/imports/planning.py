@@ -196,9 +196,18 @@ def _plan(batch: KnowledgeImport, pages: Sequence[WebPage] = ()) -> None:
         _rows_store(batch, _compared(batch, _values_of_rows(batch, file.rows)))
     else:
         _document_plan(batch, data)
-    batch.data = None
     batch.total = batch.rows.count()
+    if not batch.total:
+        raise DocumentRefused(_nothing_found(batch))
+    batch.data = None
     batch.save()
+
+
+def _nothing_found(batch: KnowledgeImport) -> str:
+    """Why a file that could be read makes no entry."""
+    if batch.columns and PurePath(batch.file_name).suffix.lower() != ".jsonl":
+        return _("The file has only its first line, the names of the columns; no rows follow.")
+    return _("Nothing was found in the file that could be imported.")
 
 
 def _columns_of(file: RowsFile) -> dict[str, str]:

@@ -268,3 +268,20 @@ async def test_new_rows_that_ask_what_an_entry_asks_are_pointed_out(transactiona
     assert [row.similar_id for row in rows] == [entry.pk, None]
     assert rows[0].similarity == 1.0
     assert await import_similar_find(batch=batch, encoder=Encoder(away=True), model="n") is None
+
+
+@pytest.mark.parametrize(
+    ("file_name", "text", "why"),
+    [
+        ("a.csv", "question,answer\n", "no rows follow"),
+        ("a.csv", "question,answer\n,\n\n", "no rows follow"),
+        ("a.jsonl", "\n\n", "Nothing was found"),
+    ],
+)
+def test_a_file_without_rows_is_refused_with_the_reason(
+    site: Site, file_name: str, text: str, why: str
+) -> None:
+    batch = planned(site, text, file_name)
+    assert batch.state == State.FAILED
+    assert why in batch.problem
+    assert not batch.rows.exists()

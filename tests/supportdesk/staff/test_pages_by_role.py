@@ -6,6 +6,7 @@ import pytest
 from django.contrib import admin
 from django.urls import URLResolver, reverse
 from django.utils import timezone
+from django.views.defaults import server_error
 
 from conversations.models import Gap, Replay, Turn
 from knowledge.models import (
@@ -71,8 +72,8 @@ RECORD_PAGES = {
     "knowledge_questionset_csv": ("knowledge.questionset", "get", READERS),
     # These only lead on, to pages that are tried as well.
     "knowledge_questionset_questions_open": ("knowledge.questionset", "get", ALL),
-    "knowledge_questionset_fill_open": ("knowledge.questionset", "get", ALL),
-    "knowledge_questionset_trial_open": ("knowledge.questionset", "get", ALL),
+    "knowledge_questionset_fill_open": ("knowledge.questionset", "get", {StaffRole.ADMIN}),
+    "knowledge_questionset_trial_open": ("knowledge.questionset", "get", {StaffRole.ADMIN}),
     "knowledge_questionset_csv_open": ("knowledge.questionset", "get", ALL),
     "knowledge_trial_step": ("knowledge.trial", "post", {StaffRole.ADMIN}),
     "knowledge_trial_state": ("knowledge.trial", "get", READERS),
@@ -241,11 +242,57 @@ def test_the_overview_links_only_to_pages_that_open(client, role):
     client.force_login(person_make(role))
     site_make(is_demo=True)
     answer_make(site_make(), stars=1)
-    body = client.get(reverse("admin:index")).content.decode()
-    links = set(re.findall(r'href="(/admin/[^"#?]*)', body))
+    links = _links(client.get(reverse("admin:index")))
     assert reverse("admin:conversations_conversation_changelist") in links
     refused = [link for link in sorted(links) if client.get(link).status_code != 200]
     assert refused == []
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+@pytest.mark.parametrize("label", MODELS)
+def test_a_record_links_only_to_pages_that_open(client, label, role):
+    client.force_login(person_make(role))
+    record = _record(label)
+    page = client.get(reverse(f"admin:{label.replace('.', '_')}_change", args=[record.pk]))
+    everywhere = _links(client.get(reverse("admin:index")))
+    links = _links(page) - everywhere - {reverse("admin:logout")}
+    refused = [link for link in sorted(links) if client.get(link).status_code not in {200, 302}]
+    assert refused == []
+
+
+def test_a_record_that_may_not_be_opened_is_named(client):
+    client.force_login(person_make(StaffRole.MANAGER))
+    audience = _record("knowledge.audience")
+    page = client.get(reverse("admin:knowledge_audience_change", args=[audience.pk]))
+    assert audience.site.name in page.content.decode()
+    client.force_login(person_make(StaffRole.ADMIN))
+    page = client.get(reverse("admin:knowledge_audience_change", args=[audience.pk]))
+    assert reverse("admin:knowledge_site_change", args=[audience.site_id]) in _links(page)
+
+
+def _links(response):
+    return set(re.findall(r'href="(/admin/[^"#?]*)', response.content.decode()))
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/admin/knowledge/site/", 403), ("/nothing-here/", 404)]
+)
+def test_a_page_that_does_not_open_says_so_in_the_readers_language(client, path, status, language):
+    client.force_login(person_make(StaffRole.OPERATOR))
+    response = client.get(path, headers={"accept-language": language})
+    assert response.status_code == status
+    body = response.content.decode()
+    assert f'<html lang="{language}">' in body
+    words = {403: "You may not open this page.", 404: "This page does not exist."}[status]
+    assert (words in body) == (language == "en")
+    assert 'href="/admin/"' in body
+
+
+def test_an_error_of_the_desk_has_a_page_that_needs_nothing(rf):
+    response = server_error(rf.get("/"))
+    assert response.status_code == 500
+    assert "<h1>" in response.content.decode()
 
 
 @pytest.mark.parametrize("name", PAGES)
