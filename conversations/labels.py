@@ -20,8 +20,9 @@ from conversations.models import Message, MessageLabel
 from inference.chat import ChatClient, Priority
 from inference.errors import EngineError, LabelsError, PromptError
 from inference.labels.keywords import keywords_name, keywords_of
-from inference.labels.labelling import Labeller, text_clip
+from inference.labels.labelling import NO_VECTORS, Labeller, text_clip
 from inference.labels.values import Labelling
+from inference.labels.views import Vectors
 from inference.prompts.rendering import SAMPLE_BARE, prompt_render
 from inference.rules.matching import LabelFound
 from inference.text.language import language_of
@@ -132,16 +133,14 @@ class SiteLabels:
                 sets = await READS.run(
                     label_sets_enabled, site_id=site_id, language=language, keys=tuple(keys)
                 )
-                said = await asyncio.gather(
-                    *(_said(self._labeller, one, text, Priority.ANSWER, timeout) for one in sets)
-                )
+                said = await _sets_said(self._labeller, sets, text, Priority.ANSWER, timeout)
         except TimeoutError:
             logger.warning("The labels %s were not there in time.", ", ".join(keys))
             return {}
         return {
             labelling.set: LabelFound(labelling.label, labelling.probability)
             for labelling in said
-            if labelling is not None and labelling.label is not None
+            if labelling.label is not None
         }
 
 
@@ -151,11 +150,9 @@ async def _background(
     """What every set says of a text, and its keywords."""
     async with engines_open() as (chat, encoder):
         labeller = Labeller(chat, encoder)
-        said = await asyncio.gather(
-            *(_said(labeller, one, text, Priority.LABEL, _SECONDS) for one in sets)
-        )
+        said = await _sets_said(labeller, sets, text, Priority.LABEL, _SECONDS)
         keywords = await _keywords(chat, prompt, shop_name, text)
-    return [labelling for labelling in said if labelling is not None], keywords
+    return said, keywords
 
 
 async def _keywords(
@@ -172,13 +169,45 @@ async def _keywords(
     return await keywords_name(chat, messages, text, parameters=prompt.parameters, timeout=_SECONDS)
 
 
+async def _sets_said(
+    labeller: Labeller,
+    sets: Sequence[SiteLabelSet],
+    text: str,
+    priority: Priority,
+    seconds: float,
+) -> list[Labelling]:
+    """What the sets say that can; the text's vector is made once for all of them."""
+    vectors: Vectors | None = None
+    if any(one.classifier is not None and one.classifier.meaning is not None for one in sets):
+        try:
+            known = await labeller.vectors([text], timeout=seconds)
+        except EngineError as error:
+            logger.warning("The labels do without the encoder: %s", error)
+            known = None
+        vectors = NO_VECTORS if known is None else known
+    said = await asyncio.gather(
+        *(_said(labeller, one, text, vectors, priority, seconds) for one in sets)
+    )
+    return [labelling for labelling in said if labelling is not None]
+
+
 async def _said(
-    labeller: Labeller, known: SiteLabelSet, text: str, priority: Priority, seconds: float
+    labeller: Labeller,
+    known: SiteLabelSet,
+    text: str,
+    vectors: Vectors | None,
+    priority: Priority,
+    seconds: float,
 ) -> Labelling | None:
     """One set's labelling; ``None`` where it cannot say, which a log line explains."""
     try:
         [labelling] = await labeller.label(
-            known.value, [text], classifier=known.classifier, timeout=seconds, priority=priority
+            known.value,
+            [text],
+            classifier=known.classifier,
+            timeout=seconds,
+            priority=priority,
+            vectors=vectors,
         )
     except (EngineError, LabelsError, PromptError) as error:
         logger.warning("The label set %s cannot label: %s", known.key, error)

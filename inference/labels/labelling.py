@@ -21,6 +21,8 @@ from inference.prompts.rendering import template_names, text_render
 TEXT_MOST: Final = 400
 """Characters of a text that the model reads: its beginning and its end."""
 _TEXT_END = 120
+NO_VECTORS: Final[Vectors] = np.empty((0, 0), np.float32)
+"""Vectors of texts of which it is known that there are none, so that nobody asks for them again."""
 _AT_ONCE = 8
 _BASELINES_MOST = 64
 
@@ -62,7 +64,8 @@ class Labeller:
         priority: Priority = Priority.LABEL,
         vectors: Vectors | None = None,
     ) -> list[Labelling]:
-        """One labelling for each text. ``vectors`` are the texts' query vectors, if known.
+        """One labelling for each text. ``vectors`` are the texts' query vectors, if known, or
+        ``NO_VECTORS``.
 
         Raises:
             EngineError: the set has no classifier and the engine that it needs does not answer.
@@ -73,10 +76,9 @@ class Labeller:
             return await self._zero_shot(label_set, texts, deadline, priority)
         if classifier.meaning is not None and vectors is None:
             vectors = await self._vectors_try(texts, deadline)
-        looks = [
-            classifier.look(text, None if vectors is None else vectors[i])
-            for i, text in enumerate(texts)
-        ]
+        # Iterating over none, or over no rows, leaves every text without a vector.
+        rows = iter(() if vectors is None else vectors)
+        looks = [classifier.look(text, next(rows, None)) for text in texts]
         unsure = [look for look in looks if not look.is_enough]
         said: Vectors | None = None
         if unsure and self._chat is not None:

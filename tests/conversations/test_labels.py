@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 from django_tasks_db.models import DBTaskResult
 
@@ -22,6 +23,7 @@ from conversations.ladder.fallback import Apology
 from conversations.ladder.rules import RulesBefore
 from conversations.ladder.values import Climbed, Deadline
 from conversations.models import Message, MessageLabel
+from inference.errors import EngineDown
 from inference.labels.labelling import Labeller
 from inference.rules.matching import LabelFound, Rule
 from knowledge import label_tasks
@@ -72,6 +74,53 @@ def test_a_message_is_labelled_by_its_sites_sets(mood, alice: Customer) -> None:
     assert rows["mood"].views == "words"
     assert rows["language"].label == "en"
     assert "kettle" in rows["keywords"].label
+
+
+class Encoder:
+    """Counts how often it is asked; away, it says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.is_away = False
+
+    async def embed(self, texts: Sequence[str], *, kind: str, timeout: float) -> np.ndarray:  # noqa: ASYNC109
+        self.asked += texts
+        if self.is_away:
+            raise EngineDown("away")
+        rows = np.array([[1.0, float("awful" in text), len(text) / 90] for text in texts])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.mark.parametrize(("is_away", "views"), [(False, "words+meaning"), (True, "words")])
+def test_sets_share_one_vector_of_a_message(
+    mood, alice: Customer, monkeypatch, is_away: bool, views: str
+) -> None:
+    encoder = Encoder()
+
+    @asynccontextmanager
+    async def opened(**_options):
+        yield None, encoder
+
+    @asynccontextmanager
+    async def labeller(**_options):
+        yield Labeller(None, encoder)
+
+    monkeypatch.setattr(label_tasks, "labeller_open", labeller)
+    monkeypatch.setattr(labels, "engines_open", opened)
+    other = LabelSet.objects.create(key="other", name="The same again")
+    label_examples_import(label_set=other, data=CSV.encode())
+    for label_set in (mood, other):
+        label_set_learning.func(label_set.pk)
+    encoder.asked.clear()
+    encoder.is_away = is_away
+    message = sent(alice, "an awful lamp")
+    message_labelling.func(message.pk)
+    assert encoder.asked == ["an awful lamp"]
+    rows = MessageLabel.objects.filter(message=message, label_set__in=("mood", "other"))
+    assert {row.views for row in rows} == {views}
+    assert len(rows) == 2
 
 
 def test_an_unsure_label_is_kept_as_unsure(mood, alice: Customer) -> None:
