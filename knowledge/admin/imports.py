@@ -302,6 +302,7 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
             "may_change": self.has_add_permission(request),
             "counts": counts,
             "changes": counts["create"] + counts["update"] + counts["remove"] - counts["left_out"],
+            "done": batch.rows.filter(state=KnowledgeImportRow.State.APPLIED).count(),
             "tabs": self._tabs(counts, chosen),
             "page": page,
             "chosen": chosen,

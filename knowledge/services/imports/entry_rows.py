@@ -24,12 +24,12 @@ _STATUSES: Final = {
 }  # fmt: skip
 
 EntryValues = dict[str, Any]
-"""``question``, ``answer``, ``keywords``, ``language``, ``status``: texts; ``phrasings``: a list.
+"""``question``, ``answer``, ``language``, ``status``: texts.
 
-``audience`` (a name; empty: everyone), ``valid_from`` and ``valid_until`` (empty: unlimited) are there
-only where the file tells them; an entry that it changes keeps its own otherwise.
+``keywords`` (a text), ``phrasings`` (a list), ``audience`` (a name; empty: everyone), ``valid_from``
+and ``valid_until`` (empty: unlimited) are there only where the file tells them; an entry that it
+changes keeps its own otherwise.
 """
-OPTIONAL: Final = ("audience", "valid_from", "valid_until")
 
 
 class RowRefused(Exception):
@@ -64,12 +64,19 @@ def values_of_row(
     values: EntryValues = {
         "question": question,
         "answer": answer,
-        "keywords": ", ".join(_texts("keywords", by_field)),
         "language": _LANGUAGES[code] or language_of(question, default=site.language),
         "status": _STATUSES[given_status],
-        "phrasings": list(dict.fromkeys(_texts("phrasings", by_field, lines=True))),
     }
-    values |= {name: _text(name, by_field) for name in OPTIONAL if mapping.get(name, "") in row}
+    told = {field for field in FIELDS if mapping.get(field, "") in row}
+    if "keywords" in told:
+        values["keywords"] = ", ".join(_texts("keywords", by_field))
+    if "phrasings" in told:
+        values["phrasings"] = list(dict.fromkeys(_texts("phrasings", by_field, lines=True)))
+    values |= {
+        name: _text(name, by_field)
+        for name in ("audience", "valid_from", "valid_until")
+        if name in told
+    }
     _check(values, site)
     return {**values, **_moments_told_alike(values)}
 
@@ -91,7 +98,8 @@ def values_of_entry(entry: Entry) -> EntryValues:
 
 def values_wanted(values: EntryValues, before: EntryValues | None) -> EntryValues:
     """What a row wants, with what it does not tell as it was before."""
-    return {**dict.fromkeys(OPTIONAL, ""), **(before or {}), **values}
+    untold = {"keywords": "", "phrasings": [], "audience": "", "valid_from": "", "valid_until": ""}
+    return {**untold, **(before or {}), **values}
 
 
 def entry_fields(values: EntryValues, *, site: Site) -> dict[str, Any]:
@@ -100,7 +108,7 @@ def entry_fields(values: EntryValues, *, site: Site) -> dict[str, Any]:
     Raises:
         RowRefused: the site has no audience of that name, or a date cannot be read.
     """
-    fields = {name: value for name, value in values.items() if name not in OPTIONAL}
+    fields = dict(values)
     if "audience" in values:
         fields["audience"] = _audience(values["audience"], site)
     for name in ("valid_from", "valid_until"):
@@ -118,13 +126,13 @@ def values_equal(one: EntryValues, other: EntryValues) -> bool:
 
 def _check(values: EntryValues, site: Site) -> None:
     fields = entry_fields(values, site=site)
-    del fields["phrasings"]
+    phrasings = fields.pop("phrasings", [])
     try:
         entry = Entry(site=site, **fields)
         entry.clean_fields(exclude=["site", "updated_by", "document", "audience", "owner"])
         if entry.valid_from and entry.valid_until and entry.valid_until <= entry.valid_from:
             raise RowRefused(_("“Valid until” must come after “valid from”."))
-        for text in values["phrasings"]:
+        for text in phrasings:
             Phrasing(text=text).clean_fields(exclude=["entry"])
     except ValidationError as error:
         raise RowRefused(_validation_sentence(error)) from error

@@ -299,10 +299,8 @@ def _values_of_chunks(
         yield {
             "question": question,
             "answer": chunk.text,
-            "keywords": "",
             "language": language_of(f"{question} {chunk.text}", default=batch.site.language),
             "status": batch.entry_status,
-            "phrasings": [],
         }
 
 

@@ -285,3 +285,39 @@ def test_a_file_without_rows_is_refused_with_the_reason(
     assert batch.state == State.FAILED
     assert why in batch.problem
     assert not batch.rows.exists()
+
+
+def test_what_a_file_has_no_column_for_stays_and_an_empty_cell_empties(site: Site) -> None:
+    entry = entry_create(
+        site=site,
+        question="How long?",
+        answer="3 days.",
+        keywords="delivery",
+        phrasings=["When?"],
+        language="en",
+        status="published",
+    )
+    applied(site, "question,answer\nHow long?,4 days.\n")
+    entry.refresh_from_db()
+    assert (entry.answer, entry.keywords) == ("4 days.", "delivery")
+    assert [phrasing.text for phrasing in entry.phrasings.all()] == ["When?"]
+
+    batch = applied(site, "question,answer,keywords,phrasings\nHow long?,4 days.,,\n")
+    entry.refresh_from_db()
+    assert entry.keywords == ""
+    assert not entry.phrasings.exists()
+
+    import_undo(batch=import_undo_start(batch=batch))
+    entry.refresh_from_db()
+    assert entry.keywords == "delivery"
+    assert [phrasing.text for phrasing in entry.phrasings.all()] == ["When?"]
+
+
+def test_a_document_read_again_keeps_the_phrasings_that_staff_gave_its_parts(site: Site) -> None:
+    applied(site, "# Care\n\n## Oak\n\nWax it.\n", "care.md")
+    part = Entry.objects.get()
+    entry_update(entry=part, phrasings=["How do I care for oak?"], keywords="wood")
+    applied(site, "# Care\n\n## Oak\n\nWax it twice a year.\n", "care.md")
+    part.refresh_from_db()
+    assert (part.answer, part.keywords) == ("Wax it twice a year.", "wood")
+    assert part.phrasings.get().text == "How do I care for oak?"
