@@ -82,6 +82,8 @@ def playground_page(
         {
             **context,
             "title": _("Playground: %(name)s") % {"name": template.name},
+            "opts": PromptTemplate._meta,
+            "original": template,
             "template": template,
             "versions": versions,
             "left": left,

@@ -93,7 +93,7 @@ class QuestionSetAdmin(SiteChosen, ModelAdmin):
         return HttpResponseRedirect(f"{url}?question_set__id__exact={object_id}")
 
     @action(
-        description=gettext_lazy("Add from conversations, gaps or a file"),
+        description=gettext_lazy("Add questions"),
         url_path="open-fill",
         permissions=["change"],
     )

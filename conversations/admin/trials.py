@@ -161,7 +161,7 @@ class TrialAdmin(ModelAdmin):
 
     def playground_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
         """A draft beside the published version."""
-        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        context = self.admin_site.each_context(request)
         return playground_page(request, template_id, context)
 
     def add_view(
@@ -173,7 +173,9 @@ class TrialAdmin(ModelAdmin):
         """Choose and start."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = TrialForm(request.POST or None, initial=request.GET.dict())
+        newest = QuestionSet.objects.order_by("-pk").values_list("pk", flat=True).first()
+        initial = {"question_set": newest, **request.GET.dict()}
+        form = TrialForm(request.POST or None, initial=initial)
         if request.method == "POST" and form.is_valid():
             try:
                 trial = trial_create(by=request.user, **form.cleaned_data)

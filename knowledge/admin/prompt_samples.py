@@ -5,8 +5,11 @@ from __future__ import annotations
 from django.utils import timezone
 
 from knowledge.models import Entry, Language, PromptTemplate
+from knowledge.retrieval.keywords import search_terms
 
 SAMPLE_PASSAGES = 2
+SEARCHED_MOST = 500
+"""Entries, the newest, among which passages are looked for; a preview is redrawn as one types."""
 SAMPLES = {
     Language.ZH_HANS.value: {
         "passages": [
@@ -28,14 +31,9 @@ SAMPLES = {
 def sample_variables(
     *, template: PromptTemplate, question: str, shop_name: str, user_region: str
 ) -> dict[str, object]:
-    """All variables of a prompt; the passages are the site's own newest entries if there are any."""
+    """All variables of a prompt; the passages are entries that share most words with the question."""
     samples = SAMPLES[template.language]
-    entries = Entry.objects.filter(
-        status=Entry.Status.PUBLISHED, language=template.language
-    ).order_by("-updated_at")
-    if template.site_id:
-        entries = entries.filter(site_id=template.site_id)
-    pairs = list(entries.values_list("question", "answer")[:SAMPLE_PASSAGES]) or samples["passages"]
+    pairs = _passages(template, question) or samples["passages"]
     return {
         "question": question,
         "shop_name": shop_name,
@@ -51,3 +49,14 @@ def sample_variables(
             for role, text in zip(("user", "assistant"), pair, strict=True)
         ],
     }
+
+
+def _passages(template: PromptTemplate, question: str) -> list[tuple[str, str]]:
+    """Questions and answers of the template's site, or of all: a look at the prompt, no search."""
+    entries = Entry.objects.filter(status=Entry.Status.PUBLISHED, language=template.language)
+    if template.site_id:
+        entries = entries.filter(site_id=template.site_id)
+    newest = list(entries.order_by("-updated_at").values_list("question", "answer")[:SEARCHED_MOST])
+    asked = set(search_terms(question))
+    newest.sort(key=lambda pair: len(asked & set(search_terms(pair[0]))), reverse=True)
+    return newest[:SAMPLE_PASSAGES]

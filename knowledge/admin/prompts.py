@@ -33,6 +33,7 @@ from knowledge.services.prompts import (
     prompt_withdraw,
 )
 from knowledge.trials.gate import GATED_ROLE, PublishRefused, gate_of
+from knowledge.trials.selectors import trials_running
 
 GATE_WORDS = {
     "trial_required": gettext_lazy(
@@ -161,7 +162,9 @@ class PromptTemplateAdmin(ModelAdmin):
                     return self._page(template.pk)
         else:
             newest = versions[0] if versions else None
-            form = PromptDraftForm(instance=draft or published or newest)
+            # A new draft begins with the text of another version, but not with why that one was made.
+            initial = {} if draft else {"note": ""}
+            form = PromptDraftForm(instance=draft or published or newest, initial=initial)
         context = {
             **self.admin_site.each_context(request),
             "title": template.name,
@@ -174,6 +177,7 @@ class PromptTemplateAdmin(ModelAdmin):
             "draft": draft,
             "published": published,
             "gate": gate_of(version=draft) if draft is not None else None,
+            "running": trials_running(version=draft) if draft is not None else (),
             "is_answer": template.role == GATED_ROLE,
             "publish_reason": request.POST.get("publish_reason", ""),
             "may_change": may_change,

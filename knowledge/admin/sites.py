@@ -36,6 +36,8 @@ class SiteForm(ModelForm):
             "identity_secret",
             "identity_secret_previous",
             "review_is_required",
+            "trial_is_required",
+            "trial_margin",
             "is_active",
         )
 
@@ -85,6 +87,10 @@ class SiteAdmin(ModelAdmin):
                 "classes": ("collapse",),
                 "fields": ("identity_secret", "identity_secret_previous"),
             },
+        ),
+        (
+            _("Before a prompt is published"),
+            {"classes": ("collapse",), "fields": ("trial_is_required", "trial_margin")},
         ),
     )
     add_fieldsets = (

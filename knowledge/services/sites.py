@@ -15,7 +15,7 @@ FIELDS = frozenset(
     [
         "name", "key", "allowed_origins", "language", "region", "identity_secret",
         "identity_secret_previous", "welcome_zh", "welcome_en", "review_is_required",
-        "is_active",
+        "trial_is_required", "trial_margin", "is_active",
     ]
 )  # fmt: skip
 

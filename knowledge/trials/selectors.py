@@ -8,7 +8,7 @@ from statistics import median
 
 from django.db.models import Count, QuerySet
 
-from knowledge.models import Trial, TrialAnswer, TrialQuestion
+from knowledge.models import PromptVersion, Trial, TrialAnswer, TrialQuestion
 from knowledge.trials.paired import PairedComparison, paired_compare
 
 Side = TrialAnswer.Side
@@ -68,6 +68,13 @@ def trials_listed() -> QuerySet[Trial]:
     return Trial.objects.select_related(
         "question_set__site", "candidate__template", "baseline", "created_by"
     ).annotate(question_count=Count("questions", distinct=True))
+
+
+def trials_running(*, version: PromptVersion) -> QuerySet[Trial]:
+    """Trials of a draft that are not over, the newest first."""
+    unfinished = (Trial.State.WAITING, Trial.State.RUNNING)
+    trials = Trial.objects.filter(candidate=version, state__in=unfinished)
+    return trials.select_related("question_set").order_by("-created_at", "-pk")
 
 
 def trial_progress(*, trial: Trial) -> TrialProgress:

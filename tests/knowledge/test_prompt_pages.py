@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from knowledge.admin.line_differences import line_changes, words_of
 from knowledge.models import PromptTemplate, PromptVersion, QuestionSet, Trial, TrialAnswer
+from knowledge.services.entries import entry_create
 from knowledge.services.prompts import (
     prompt_draft_save,
     prompt_publish,
@@ -127,3 +128,62 @@ def test_a_version_is_brought_back_with_who_and_why(alice, template):
     assert (again.restored_from, again.publish_reason) == (first, "Too rude")
     assert again.system == "One."
     assert PromptVersion.objects.filter(template=template, status="published").count() == 1
+
+
+def test_a_running_trial_is_named_where_its_draft_is_published(alice, template):
+    draft_post(alice, template, _save="1", note="Shorter")
+    draft = template.versions.get(status="draft")
+    questions = QuestionSet.objects.create(site=site_make(), name="Old questions")
+    question_add(question_set=questions, text="Returns?", language="en")
+    trial = trial_create(question_set=questions, candidate=draft)
+    address = reverse("admin:knowledge_prompttemplate_change", args=[template.pk])
+    page = alice.get(address)
+    assert reverse("admin:knowledge_trial_change", args=[trial.pk]) in page.content.decode()
+    assert "is running" in page.content.decode()
+    assert page.context["form"]["note"].value() == "Shorter"
+
+    Trial.objects.filter(pk=trial.pk).update(state=Trial.State.CANCELLED)
+    assert "is running" not in alice.get(address).content.decode()
+
+
+def test_a_new_draft_does_not_begin_with_why_the_published_one_was_made(alice, template):
+    draft_post(alice, template, _publish="1", note="Shorter")
+    page = alice.get(reverse("admin:knowledge_prompttemplate_change", args=[template.pk]))
+    assert page.context["form"]["system"].value() == "Two."
+    assert page.context["form"]["note"].value() == ""
+
+
+def test_the_preview_shows_the_entries_that_share_most_words_with_the_question(alice, template):
+    site = site_make()
+    for question, answer in (("Do you ship abroad?", "No."), ("Is there a warranty?", "A year.")):
+        entry_create(site=site, question=question, answer=answer, language="en", status="published")
+    for number in range(3):
+        entry_create(
+            site=site, question=f"Size {number}?", answer="M.", language="en", status="published"
+        )
+    address = reverse("admin:knowledge_prompttemplate_preview", args=[template.pk])
+    fields = {
+        "system": "",
+        "user": "{% for p in passages %}{{ p.question }}|{% endfor %}",
+        "sample_question": "Which warranty is there?",
+    }
+    assert "Is there a warranty?|" in alice.post(address, fields).content.decode()
+
+
+def test_what_a_site_wants_before_a_prompt_is_published_is_set_on_its_page(alice):
+    site = site_make()
+    address = reverse("admin:knowledge_site_change", args=[site.pk])
+    fields = {"name": site.name, "allowed_origins": "https://shop.example", "language": "en",
+              "trial_is_required": "on", "trial_margin": "2.5", "is_active": "on"}  # fmt: skip
+    assert alice.post(address, fields).status_code == 302
+    site.refresh_from_db()
+    assert (site.trial_is_required, site.trial_margin) == (True, 2.5)
+
+
+def test_a_trial_begins_with_the_newest_question_set_chosen(alice):
+    site = site_make()
+    sets = [QuestionSet.objects.create(site=site, name=name) for name in ("Old", "New")]
+    address = reverse("admin:knowledge_trial_add")
+    assert alice.get(address).context["form"]["question_set"].value() == sets[1].pk
+    named = alice.get(address, {"question_set": sets[0].pk})
+    assert str(named.context["form"]["question_set"].value()) == str(sets[0].pk)
