@@ -129,14 +129,18 @@ class Connection:
                 raise EngineUnreachable(f"No engine listens at {self.root}.") from error
             raise EngineDown(f"The engine at {self.root} does not answer.") from error
         except package.APIError as error:
-            status = getattr(error, "status_code", 0)
-            kind = _ERROR_OF_CODE.get(error.code or "") or _ERROR_OF_STATUS.get(status, EngineDown)
+            kind = error_kind(getattr(error, "status_code", 0), error.code or "")
             raise kind(_sentence(error)) from error
 
     async def aclose(self) -> None:
         if self._http is not None:
             await self._http.aclose()
         self._http = self._client = None
+
+
+def error_kind(status: int, code: str = "") -> type[EngineError]:
+    """What an answer with this status, and this code in its error object, means."""
+    return _ERROR_OF_CODE.get(code) or _ERROR_OF_STATUS.get(status, EngineDown)
 
 
 @cache

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,18 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
+from conversations.desk import desk_current
+from inference.backends.pool import BackendPool
 from inference.backends.specs import BackendSpec
-from supportdesk.v1_engines import Destination, Destinations, NoSuchModel, engines_ordered
+from supportdesk.v1_engines import Destinations, NoSuchModel, engines_ordered
+from supportdesk.v1_relay import (
+    NobodyAnswers,
+    Question,
+    Refused,
+    Relay,
+    engine_address,
+    engine_headers,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -37,12 +47,11 @@ _LIST_SECONDS = 5.0
 _READ_SECONDS = 600.0
 # What clients may tell the engine besides the body: how long they wait, how urgent it is, and with
 # which other requests it takes turns.
-_PASSED_HINTS = ("X-Timeout-Seconds", "X-Priority", "X-Conversation")
+_TIMEOUT_HINT = "X-Timeout-Seconds"
+_PASSED_HINTS = (_TIMEOUT_HINT, "X-Priority", "X-Conversation")
 _PROGRAMS = "v1"
 # What clients may know of the engine's answer besides status and body.
-_PASSED_HEADERS = ("content-type", "retry-after")
-# An engine that answers with one of these could not take the request; another one may.
-_BUSY = frozenset({429, 502, 503})
+_PASSED_HEADERS = ("content-type", "content-encoding", "retry-after")
 
 View = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponseBase]]
 
@@ -141,8 +150,8 @@ async def _pass_on(request: HttpRequest, base_url: str, address: str) -> HttpRes
     body = _body(request)
     if isinstance(body, HttpResponse):
         return body
-    headers = {**_engine_headers(settings.ENGINE_API_KEY), **_hints(request)}
-    answer = await _sent(_address(base_url, address), body, headers)
+    headers = {**engine_headers(settings.ENGINE_API_KEY), **_hints(request)}
+    answer = await _sent(engine_address(base_url, address), body, headers)
     return _away() if answer is None else _streamed(answer)
 
 
@@ -164,27 +173,44 @@ async def _pass_to_one_of_several(request: HttpRequest, content: bytes) -> HttpR
             % {"model": model, "known": ", ".join(error.known)},
             "model_not_found",
         )
-    for number, destination in enumerate(found, start=1):
-        answer = await _sent_to(destination, request, given)
-        if answer is None:
-            continue
-        if answer.status_code in _BUSY and number < len(found):
-            await answer.aclose()
-            continue
-        return _streamed(answer)
-    return _away()
-
-
-async def _sent_to(
-    destination: Destination, request: HttpRequest, given: dict[str, Any]
-) -> httpx2.Response | None:
-    spec = destination.spec
-    headers = {**_engine_headers(spec.key), **(_hints(request) if spec.local else {})}
-    return await _sent(
-        _address(spec.url, "chat/completions"),
-        json.dumps(destination.body(given), ensure_ascii=False).encode(),
-        headers,
+    hints = _hints(request)
+    question = Question(
+        given=given,
+        hints=hints,
+        seconds=_seconds(hints.get(_TIMEOUT_HINT, "")),
+        conversation=request.headers.get("X-Conversation", "") or str(given.get("user") or ""),
     )
+    try:
+        answer = await Relay(_pool(), _http()).answer(question, found)
+    except NobodyAnswers as error:
+        return _late() if error.late else _away()
+    headers = _passed(answer.headers)
+    if isinstance(answer, Refused):
+        return HttpResponse(answer.body, status=answer.status, headers=headers)
+    return StreamingHttpResponse(answer.pieces, status=answer.status, headers=headers)
+
+
+def _seconds(hint: str) -> float:
+    """The time that a client gives; what is no number, the engine refuses."""
+    try:
+        seconds = float(hint)
+    except ValueError:
+        return _READ_SECONDS
+    return min(seconds, _READ_SECONDS) if seconds > 0 else _READ_SECONDS
+
+
+def _pool() -> BackendPool:
+    """The engines as the ladder has them, with what it knows of each."""
+    pool = desk_current().engines.chat
+    assert isinstance(pool, BackendPool)  # noqa: S101 (the one of the settings is)
+    return pool
+
+
+async def _passed_over() -> frozenset[str]:
+    """The names of the engines that are stopped, unless all are."""
+    statuses = await _pool().statuses()
+    stopped = {status.name for status in statuses if status.health.state == "stopped"}
+    return frozenset(stopped if len(stopped) < len(statuses) else ())
 
 
 def _body(request: HttpRequest) -> bytes | HttpResponse:
@@ -214,8 +240,17 @@ async def _sent(url: str, body: bytes, headers: dict[str, str]) -> httpx2.Respon
 
 
 def _streamed(answer: httpx2.Response) -> StreamingHttpResponse:
-    headers = {name: value for name in _PASSED_HEADERS if (value := answer.headers.get(name))}
-    return StreamingHttpResponse(_pieces(answer), status=answer.status_code, headers=headers)
+    return StreamingHttpResponse(
+        _pieces(answer), status=answer.status_code, headers=_passed(answer.headers)
+    )
+
+
+def _passed(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name in _PASSED_HEADERS if (value := headers.get(name))}
+
+
+def _late() -> HttpResponse:
+    return error_answer(504, _("The model took too long: try again."), "engine_timeout")
 
 
 def _away() -> HttpResponse:
@@ -242,6 +277,8 @@ def _engines() -> tuple[BackendSpec, ...]:
 @cache
 def _destinations() -> Destinations:
     async def names(spec: BackendSpec) -> tuple[str, ...]:
+        if not spec.local and spec.name in await _passed_over():
+            return ()  # waiting for it would hold up every request
         return tuple(str(row["id"]) for row in await _models_of(spec))
 
     return Destinations(_engines(), aliases=settings.MODEL_ALIASES, ask=names)
@@ -251,7 +288,9 @@ async def _models_of(spec: BackendSpec) -> list[dict[str, Any]]:
     """The models that an engine lists; none while it is away."""
     try:
         answer = await _http().get(
-            _address(spec.url, "models"), headers=_engine_headers(spec.key), timeout=_LIST_SECONDS
+            engine_address(spec.url, "models"),
+            headers=engine_headers(spec.key),
+            timeout=_LIST_SECONDS,
         )
         rows = answer.json()["data"] if answer.status_code == 200 else []
         return [row for row in rows if row["id"]]
@@ -277,7 +316,9 @@ def _http() -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS), trust_env=False
+        timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
+        headers={"Accept-Encoding": "identity"},  # the bytes are passed on as they are
+        trust_env=False,
     )
 
 
@@ -285,14 +326,6 @@ def _http_errors() -> type[Exception]:
     import httpx2
 
     return httpx2.HTTPError
-
-
-def _engine_headers(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _address(base_url: str, address: str) -> str:
-    return f"{base_url.rstrip('/').removesuffix('/v1')}/v1/{address}"
 
 
 def is_loopback(host: str) -> bool:
