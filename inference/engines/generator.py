@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,7 +69,7 @@ class GeneratorEngine:
     def load(cls, path: Path, manifest: Manifest, *, threads: int = 0) -> GeneratorEngine:
         """Load a verified model directory; blocks for seconds.
 
-        ``threads`` is the number of cores that one generation uses; 0 leaves it to the tuning of
+        ``threads`` is the number of cores that its one worker uses; 0 leaves it to the tuning of
         the model for this machine.
 
         Raises:
@@ -78,12 +79,14 @@ class GeneratorEngine:
 
         choice = device_choose(ctranslate2, stored=manifest.quantization)
         tuning = tuning_load(path) or EngineTuning()
+        if threads:
+            tuning = replace(tuning, inter_threads=1, intra_threads=threads)
         with ThreadPoolExecutor(max_workers=1) as pool:  # the two take a second or two each
             template_loading = pool.submit(ChatTemplate.load, path)
             try:
                 generator = ctranslate2.Generator(
                     str(path), device=choice.device, compute_type=choice.compute_type,
-                    inter_threads=1, intra_threads=threads or tuning.threads,
+                    inter_threads=tuning.inter_threads, intra_threads=tuning.threads,
                 )  # fmt: skip
             except (RuntimeError, ValueError) as error:
                 raise WeightsError(
@@ -217,7 +220,11 @@ class GeneratorEngine:
         self, starts: list[list[str]], prefix: tuple[int, ...]
     ) -> list[NDArray[np.float32]]:
         results = self._generator.generate_batch(
-            starts, **self._native_options(prefix), max_length=1, return_logits_vocab=True
+            starts,
+            **self._native_options(prefix),
+            max_length=1,
+            max_batch_size=self._share(len(starts)),
+            return_logits_vocab=True,
         )
         return [_log_softmax(np.array(result.logits[0][-1], np.float32)) for result in results]
 
@@ -267,8 +274,15 @@ class GeneratorEngine:
         return False
 
     def _prefix_read(self, prefix: tuple[int, ...]) -> None:
-        start = self._tokens(prefix[-1:])
-        self._generator.generate_batch([start], **self._native_options(prefix), max_length=1)
+        starts = [self._tokens(prefix[-1:])] * self._tuning.inter_threads  # each keeps its own
+        self._generator.generate_batch(
+            starts, **self._native_options(prefix), max_length=1, max_batch_size=1
+        )
+
+    def _share(self, count: int) -> int:
+        """How many sequences of ``count`` each worker takes; 0 for a worker that is alone."""
+        workers = self._tuning.inter_threads
+        return -(-count // workers) if workers > 1 else 0
 
     def _tokens(self, token_ids: Sequence[int]) -> list[str]:
         try:
@@ -324,6 +338,7 @@ class GeneratorEngine:
                 asynchronous=True,
                 callback=step_take,
                 end_token=self._end_ids,
+                max_batch_size=self._share(len(starts)),
                 max_length=max(answer.parameters.max_tokens - answer.written for answer in answers),
                 repetition_penalty=parameters.repetition_penalty,
                 sampling_topk=1 if greedy else parameters.top_k,

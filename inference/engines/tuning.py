@@ -25,7 +25,8 @@ class EngineTuning:
     """The figures of a machine with one model; the defaults are a 0.5B model's on two cores.
 
     Attributes:
-        intra_threads: cores that one generation uses; 0 takes those that the process may use.
+        inter_threads: workers that share one batch; each takes a part of it.
+        intra_threads: cores that one worker uses; 0 takes those that the process may use.
         batch_most: sequences that are decoded together at most.
         prefill_tokens_per_second: speed of reading a prompt, before its length slows it down.
         prefill_square_seconds: what the square of a prompt's tokens adds to its reading, seconds.
@@ -33,6 +34,7 @@ class EngineTuning:
         batch_tokens_per_second: speed of writing ``batch_most`` answers together, all added up.
     """
 
+    inter_threads: int = 1
     intra_threads: int = 0
     batch_most: int = 8
     prefill_tokens_per_second: float = 640.0
@@ -44,6 +46,8 @@ class EngineTuning:
         """Raises ``ValueError`` for figures that no machine can have."""
         if self.batch_most < 1:
             raise ValueError("batch_most must be at least 1")
+        if self.inter_threads < 1:
+            raise ValueError("inter_threads must be at least 1")
         if self.intra_threads < 0:
             raise ValueError("intra_threads must not be negative")
         for field in fields(self):
@@ -60,8 +64,13 @@ class EngineTuning:
 
     @property
     def threads(self) -> int:
-        """``intra_threads``, or the cores that this process may use."""
+        """Cores of one worker: ``intra_threads``, or those that this process may use."""
         return self.intra_threads or len(os.sched_getaffinity(0))
+
+    @property
+    def threads_all(self) -> int:
+        """Cores that all workers use together."""
+        return self.inter_threads * self.threads
 
 
 def tuning_load(path: Path) -> EngineTuning | None:

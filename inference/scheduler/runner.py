@@ -197,7 +197,7 @@ class EngineRunner:
         batch.prefill_estimate = self._speed.batch_prefill_seconds(
             [job.read_tokens for job in jobs]
         )
-        batch.prefill_work = batch.prefill_estimate * self._engine.tuning.threads
+        batch.prefill_work = batch.prefill_estimate * self._engine.tuning.threads_all
         self._task_start(batch, work)
 
     def _task_start(self, batch: Batch, work: Awaitable[None]) -> None:

@@ -137,8 +137,12 @@ class Command(BaseCommand):
         tuning = engine_measure(path, tell=self.stdout.write, stored=manifest.quantization)
         tuning_save(path, tuning)
         self.stdout.write(
-            _("%(threads)d threads, up to %(batch)d answers at a time: written to %(file)s.")
+            _(
+                "%(workers)d × %(threads)d threads, up to %(batch)d answers at a time: written to"
+                " %(file)s."
+            )
             % {
+                "workers": tuning.inter_threads,
                 "threads": tuning.intra_threads,
                 "batch": tuning.batch_most,
                 "file": path / TUNING,

@@ -14,6 +14,7 @@ from inference.chat import ChatMessage, GenerationParameters, Priority
 from inference.engines.answer_text import TokenAnswer
 from inference.engines.generator import GeneratorEngine
 from inference.engines.protocol import Prompt
+from inference.engines.tuning import TUNING, EngineTuning, tuning_save
 from inference.scheduler import Scheduler
 from inference.weights.manifest import manifest_read
 from inference.weights.store import model_find
@@ -227,3 +228,33 @@ async def test_waiting_requests_are_answered_as_a_batch_through_the_scheduler(
         assert text.strip()
         assert 0 < tokens <= GREEDY.max_tokens
     assert held.pauses >= 1
+
+
+async def test_two_workers_share_a_batch_and_write_what_one_writes(
+    engine: GeneratorEngine, tmp_path: Path
+) -> None:
+    path: Path = model_find(settings.MODEL, settings.CACHE_DIR)
+    for file in path.iterdir():
+        if file.name != TUNING:
+            (tmp_path / file.name).symlink_to(file)
+    tuning_save(tmp_path, EngineTuning(inter_threads=2, intra_threads=1))
+    shared = GeneratorEngine.load(tmp_path, manifest_read(path))
+    try:
+        assert shared._generator.num_generators == 2
+        for each in (engine, shared):
+            each.prefixes_set([[RULES]])
+            while await each.prefixes_settle():
+                pass
+        prompts = [prompt_of(engine, question) for question in QUESTIONS]
+        limits = [GenerationParameters(max_tokens=count) for count in (3, 12, 7, 5)]
+        one = await together(engine, prompts, limits)
+        assert all(token_ids for token_ids, _, _ in one)
+        assert await together(shared, prompts, limits) == one
+        scores = await shared.score([prompts[0]] * 3, [0, 1, 2])
+        assert scores.shape == (3, 3)
+        assert np.array_equal(scores[0], scores[2])
+    finally:
+        shared.close()
+        engine.prefixes_set([])
+        while await engine.prefixes_settle():
+            pass

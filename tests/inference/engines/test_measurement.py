@@ -8,10 +8,14 @@ import pytest
 
 from inference.engines.measurement import (
     MeasurementPlan,
+    Workers,
+    WorkersTimes,
     batch_choose,
     engine_measure,
     prefill_fit,
     thread_counts,
+    worker_counts,
+    workers_choose,
 )
 from inference.engines.tuning import tuning_load, tuning_save
 from inference.errors import WeightsError
@@ -23,6 +27,28 @@ def test_all_cores_and_fewer_are_tried() -> None:
     assert thread_counts(1) == [1]
     assert thread_counts(2) == [2, 1]
     assert thread_counts(16) == [16, 12, 8]
+
+
+def test_cores_are_shared_out_among_workers() -> None:
+    assert worker_counts(1) == []
+    assert worker_counts(2) == [Workers(2, 1)]
+    assert worker_counts(8) == [Workers(2, 4), Workers(4, 2), Workers(8, 1)]
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [
+        ({(1, 4): (1.0, 4.0), (2, 2): (1.05, 3.0), (4, 1): (1.09, 2.9)}, (4, 1)),
+        ({(1, 4): (1.0, 4.0), (2, 2): (1.05, 3.0), (4, 1): (1.5, 2.0)}, (2, 2)),
+        ({(1, 4): (1.0, 4.0), (2, 2): (1.0, 3.8)}, (1, 4)),
+        ({(1, 4): (1.0, 4.0), (2, 2): (2.0, 2.0)}, (1, 4)),
+    ],
+)
+def test_several_workers_are_taken_where_they_help_many_and_hardly_slow_one(
+    times: dict[tuple[int, int], tuple[float, float]], chosen: tuple[int, int]
+) -> None:
+    measured = {Workers(*key): WorkersTimes(*seconds) for key, seconds in times.items()}
+    assert workers_choose(Workers(1, 4), measured) == Workers(*chosen)
 
 
 def test_speed_and_square_follow_from_two_lengths() -> None:
@@ -61,10 +87,11 @@ def test_a_model_is_measured_and_the_figures_are_kept_beside_it(tmp_path: Path) 
     lines: list[str] = []
     plan = MeasurementPlan(prompt_short=8, prompt_long=24, answer=4, batches=(2, 4), runs=1)
     tuning = engine_measure(path, tell=lines.append, plan=plan, cores=2)
-    assert tuning.intra_threads in (1, 2)
+    assert (tuning.inter_threads, tuning.intra_threads) in [(1, 1), (1, 2), (2, 1)]
     assert tuning.batch_most in (1, 2, 4)
     assert tuning.batch_tokens_per_second >= tuning.decode_tokens_per_second > 0
-    assert len(lines) == 6
+    assert "2 threads:" in lines[0]
+    assert any(line.startswith("2 x 1 threads:") for line in lines) == (tuning.batch_most > 1)
     tuning_save(path, tuning)
     assert tuning_load(path) == tuning
 
