@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference.chat import PROMPT_SECONDS
 from inference.engines.tuning import EngineTuning
+from inference.scheduler.prefill_fit import PrefillFit
 
 # How much one observation counts, and how far it may be off: a machine that was asleep for a
 # minute is not a thousand times slower from now on.
@@ -21,7 +22,8 @@ _BUDGET_LEAST = 256
 class EngineSpeed:
     """Estimates in seconds; every observation scales them.
 
-    Reading n tokens takes n / prefill + prefill_square n² (attention grows with the square).
+    Reading n tokens takes fixed + n / prefill + prefill_square n² (attention grows with the
+    square); several prompts together cost ``fixed`` once, and workers share them out.
     Writing one token of each of b answers takes step + step_each (b - 1).
 
     Attributes:
@@ -30,6 +32,7 @@ class EngineSpeed:
         step: seconds for a token of one answer.
         step_each: seconds that each further answer in the batch adds.
         answer_tokens: the usual length of an answer.
+        workers: how many share a batch, each with its own cores.
     """
 
     prefill: float = 640.0
@@ -37,6 +40,8 @@ class EngineSpeed:
     step: float = 1 / 24
     step_each: float = 0.005
     answer_tokens: float = 80.0
+    workers: int = 1
+    _reading: PrefillFit = field(default_factory=PrefillFit)
 
     @classmethod
     def of(cls, tuning: EngineTuning) -> EngineSpeed:
@@ -49,15 +54,27 @@ class EngineSpeed:
             prefill_square=tuning.prefill_square_seconds,
             step=step,
             step_each=max(batch_step - step, 0.0) / others,
+            workers=tuning.inter_threads,
         )
 
     def prefill_seconds(self, prompt_tokens: int) -> float:
         """How long a prompt of this length takes to read."""
+        return self.fixed + self._tokens_seconds(prompt_tokens)
+
+    @property
+    def fixed(self) -> float:
+        """Seconds that a reading takes besides its tokens."""
+        return self._reading.fixed
+
+    def _tokens_seconds(self, prompt_tokens: int) -> float:
         return prompt_tokens / self.prefill + self.prefill_square * prompt_tokens**2
 
     def batch_prefill_seconds(self, lengths: Sequence[int]) -> float:
         """How long prompts of these lengths take to read together."""
-        return sum(map(self.prefill_seconds, lengths))
+        return self.fixed + self._tokens_seconds_together(lengths) if lengths else 0.0
+
+    def _tokens_seconds_together(self, lengths: Sequence[int]) -> float:
+        return sum(map(self._tokens_seconds, lengths)) / min(self.workers, len(lengths))
 
     def request_seconds(self, prompt_tokens: int, max_tokens: int) -> float:
         """How long a request alone takes from its start to the end of its answer."""
@@ -79,6 +96,7 @@ class EngineSpeed:
         At least ``_BUDGET_LEAST``: a desk whose prompts are shorter than that has no use for the
         engine, however slow it is.
         """
+        seconds = max(seconds - self.fixed, 0.0)
         linear, square = 1 / self.prefill, self.prefill_square
         tokens = seconds * self.prefill
         if square > 0:  # the positive root of square n² + linear n - seconds
@@ -97,9 +115,8 @@ class EngineSpeed:
 
     def prefill_learn(self, lengths: Sequence[int], seconds: float) -> None:
         """Reading prompts of these lengths, and the first token after them, took ``seconds``."""
-        factor = _factor(
-            seconds, self.batch_prefill_seconds(lengths) + self.step_seconds(len(lengths))
-        )
+        expected = self._tokens_seconds_together(lengths)
+        factor = self._reading.learn(expected, seconds - self.step_seconds(len(lengths)))
         self.prefill /= factor
         self.prefill_square *= factor
 
