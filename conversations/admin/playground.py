@@ -104,6 +104,7 @@ def playground_page(
                 "speed": _("tokens/s"), "total": _("in all"), "cited": _("used"),
                 "refused": _("The check refused what the model wrote:"),
                 "passages": _("Passages"), "prompt": _("Prompt as the model got it"),
+                "ms": _("%(number)s ms"), "s": _("%(number)s s"),
                 "unsure": _("unsure"), "stopped": _("Stopped."),
                 "broken": _("The connection broke off. Try again."),
                 "you": _("You"), "thought": _("What the model thought"),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from conversations.admin import tool_evidence
 from conversations.enums import Outcome, Role, Tier
+from conversations.label_words import label_words
 from conversations.labels import KEYWORDS, LANGUAGE
 from conversations.models import Message, MessageLabel, PassageUse, Provenance, Rating, Replay
 from knowledge.models import LabelSet, Language
@@ -185,13 +186,13 @@ def _line(message: Message, set_names: Mapping[str, str]) -> Line:
 
 def _label(label: MessageLabel, set_names: Mapping[str, str]) -> LabelShown:
     name = LABEL_NAMES.get(label.label_set) or set_names.get(label.label_set, label.label_set)
-    value = label.label or _("unsure")
+    value = label_words(label.label_set, label.label) if label.label else _("unsure")
     if label.label_set == LANGUAGE:
         value = str(dict(Language.choices).get(label.label, label.label))
     if label.label_set in LABEL_NAMES:
         return LabelShown(str(name), value, "")
     hint = _("Likeliest: %(label)s, %(percent)s") % {
-        "label": label.best,
+        "label": label_words(label.label_set, label.best),
         "percent": f"{100 * label.probability:.0f}%",
     }
     return LabelShown(str(name), value, hint)

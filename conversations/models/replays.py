@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from conversations.models.conversations import Message
@@ -60,4 +63,5 @@ class Replay(models.Model):
         ordering = ["-created_at", "-pk"]
 
     def __str__(self) -> str:
-        return f"replay of {self.message_id}"
+        asked = date_format(timezone.localtime(self.created_at), "SHORT_DATETIME_FORMAT")
+        return gettext("Asked again, %(time)s") % {"time": asked}

@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from conversations.enums import Reason, Tier
+from conversations.label_words import label_words
 from conversations.ladder.values import Climbed, dialogue_of
 from conversations.lanes import READS
 from conversations.rehearsal import SECONDS, Rehearsal, Staging, question_for
@@ -24,7 +25,7 @@ from inference.labels.keywords import keywords_of
 from inference.prompts.rendering import SAMPLE_BARE, prompt_render
 from inference.text.names import name_in
 from knowledge.label_sets import label_sets_enabled
-from knowledge.models import Site
+from knowledge.models import Language, Site
 from knowledge.selectors import PublishedPrompt
 from knowledge.trials.gate import GATED_ROLE
 
@@ -92,7 +93,12 @@ async def _labels(rehearsal: Rehearsal, play: Play) -> list[Event]:
     """What every set of the site says of the question; a set that cannot say is left out."""
     labeller = rehearsal.labeller()
     found: list[Event] = [
-        {"set": _("Language"), "label": play.language, "probability": 1.0, "sure": True},
+        {
+            "set": _("Language"),
+            "label": str(dict(Language.choices).get(play.language, play.language)),
+            "probability": 1.0,
+            "sure": True,
+        },
     ]
     if words := keywords_of(play.text):
         found.append(
@@ -113,7 +119,7 @@ async def _labels(rehearsal: Rehearsal, play: Play) -> list[Event]:
         found.append(
             {
                 "set": known.name,
-                "label": said.best,
+                "label": label_words(known.key, said.best),
                 "probability": round(said.probability, 3),
                 "sure": said.label is not None,
             }

@@ -14,8 +14,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action, display
 
@@ -251,6 +251,7 @@ class ToolAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "title": _("Try the tool “%(tool)s”") % {"tool": tool},
             "opts": self.opts,
+            "original": tool,
             "tool": tool,
             "form": form,
             "trial": trial,
@@ -264,4 +265,7 @@ def _json_html(value: object) -> str:
 
 
 def _language_first(tool: Tool) -> str:
-    return next((wording.language for wording in tool.wordings.all()), Language.ZH_HANS)
+    """The reader's, when the tool speaks it."""
+    spoken = [wording.language for wording in tool.wordings.all()]
+    own = get_language()
+    return own if own in spoken else next(iter(spoken), Language.ZH_HANS)

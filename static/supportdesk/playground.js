@@ -40,7 +40,9 @@
   }
 
   function duration(milliseconds) {
-    return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+    const [unit, number] =
+      milliseconds < 1000 ? [words.ms, Math.round(milliseconds)] : [words.s, (milliseconds / 1000).toFixed(1)];
+    return unit.replace("%(number)s", number);
   }
 
   function turnShow(text) {

@@ -30,8 +30,9 @@ class StaffPasswordChangeForm(AdminOwnPasswordChangeForm):
         return cleaned
 
 
-def _role_field() -> forms.ChoiceField:
+def _role_field(**options: Any) -> forms.ChoiceField:
     return forms.ChoiceField(
+        **options,
         label=_("Role"),
         choices=[(role.value, ROLE_LABELS[role]) for role in StaffRole],
         widget=UnfoldAdminSelectWidget(),
@@ -45,7 +46,7 @@ def _role_field() -> forms.ChoiceField:
 class StaffCreationForm(UserCreationForm):
     """A new colleague: a name to log in with, a first password and a role."""
 
-    role = _role_field()
+    role = _role_field(initial=StaffRole.OPERATOR)  # the least, so that nobody gets more by haste
     usable_password = None  # everybody at the desk logs in with a password
 
     class Meta(UserCreationForm.Meta):

@@ -11,8 +11,10 @@ from django.utils import translation
 
 from conversations import ladder
 from conversations.admin.transcript import STAGE_LABELS, transcript
+from conversations.label_words import LABEL_WORDS
 from conversations.models import MessageLabel, Provenance
 from knowledge.models import LabelSet
+from knowledge.services.label_defaults import label_tables
 from tests.supportdesk.staff.desk_factory import answer_make, site_make
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +57,25 @@ def test_a_label_set_is_called_as_in_the_readers_language(language: str, name: s
     with translation.override(language):
         [label] = transcript(conversation_id=answer.conversation_id)[0].labels
     assert label.name == name
+
+
+@pytest.mark.parametrize(
+    ("language", "value"), [("en", "return and refund"), ("zh-hans", "退货退款")]
+)
+def test_the_products_own_labels_are_words_and_others_as_they_are_called(
+    language: str, value: str
+) -> None:
+    answer = answer_make(site_make())
+    for key, label in (("intent", "return_refund"), ("colour", "blue")):
+        MessageLabel.objects.create(
+            message=answer.reply_to, label_set=key, label=label, best=label, probability=0.9
+        )
+    with translation.override(language):
+        shown = transcript(conversation_id=answer.conversation_id)[0].labels
+    assert {label.value for label in shown} == {value, "blue"}
+
+
+def test_every_label_that_comes_with_the_product_has_words() -> None:
+    made = {(each["key"], label["name"]) for each in label_tables() for label in each["labels"]}
+    assert made
+    assert made == {(key, name) for key, names in LABEL_WORDS.items() for name in names}

@@ -12,6 +12,7 @@ from conversations.models import Conversation, Message
 from conversations.trials.playing import Play, PlaySide, play_events, prompt_turned, speed_of
 from inference.chat import Priority
 from inference.engines.scripted import ScriptedReply
+from knowledge.models import Language
 from knowledge.selectors import prompt_value
 from tests.conversations.trials.conftest import USER, Shop
 
@@ -49,7 +50,7 @@ def done(events: list[dict[str, Any]], side: str) -> dict[str, Any]:
 def test_labels_come_before_both_answers_and_passages_with_them(shop: Shop) -> None:
     events = events_of(shop, play_of(shop))
     assert events[0]["type"] == "labels"
-    assert "zh-hans" in {label["label"] for label in events[0]["labels"]}
+    assert str(Language.ZH_HANS.label) in {label["label"] for label in events[0]["labels"]}
     assert events[-1] == {"type": "end"}
     left, right = done(events, "left"), done(events, "right")
     assert left["text"] == "签收后7天内可以退货。"
