@@ -49,7 +49,7 @@ ASKED_A_LABEL: Final = 12
 CASCADE: Final = " (cascade)"
 """Ends the name of the views in use where the model is asked of the less sure messages only."""
 # Part of a fit's name; raised when fits come out otherwise, so that stored ones are made anew.
-_METHOD = "2"
+_METHOD = "3"
 
 
 @dataclass(frozen=True, slots=True)

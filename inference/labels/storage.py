@@ -17,9 +17,9 @@ from inference.labels.combination import Gain
 from inference.labels.ngrams import NgramTable, Postings
 from inference.labels.views import MeaningView, ModelView, WordsView
 
-_FORMAT: Final = 2
-# The first had no cascade: its sets are labelled without the model until they are learnt anew.
-_READABLE: Final = (1, 2)
+_FORMAT: Final = 3
+# The first two had no such cascade: their sets are labelled without one until they are learnt anew.
+_READABLE: Final = (1, 2, 3)
 
 
 def classifier_dump(classifier: LabelClassifier) -> bytes:
@@ -119,6 +119,6 @@ def _classifier(head: dict[str, Any], arrays: dict[str, Any]) -> LabelClassifier
             scores={key: Score(**value) for key, value in head["scores"].items()},
             gain=None if head["gain"] is None else Gain(**head["gain"]),
             labels=tuple(LabelReport(**row) for row in head["labels"]),
-            cascade=Cascade(**head["cascade"]) if "cascade" in head else ALWAYS,
+            cascade=Cascade(**head["cascade"]) if head["format"] == _FORMAT else ALWAYS,
         ),
     )

@@ -401,12 +401,12 @@ def cascade_words(classifier: LabelClassifier | None) -> str:
         )
     return _(
         "The model makes the labels better, so it is asked where words and meaning are less than "
-        "%(cut)d %% sure: of %(asked)d %% of the examples. Of the others it would change fewer than "
-        "%(most).1f in a hundred."
+        "%(cut)d %% sure: of %(asked)d %% of the examples. Because it is not asked of the others, fewer than "
+        "%(most).1f messages in a hundred get a worse label."
     ) % {
         "cut": round(100 * cascade.cut),
         "asked": round(100 * cascade.asked),
-        "most": 100 * cascade.changed_most,
+        "most": 100 * cascade.spoilt_most,
     }
 
 

@@ -271,9 +271,9 @@ REAL = Gain(log_loss=0.2, error=0.02, accuracy=0.1, decisions=0.1, decisions_err
         (REAL, ALWAYS, "so it is asked of every message"),
         (
             REAL,
-            Cascade(cut=0.85, asked=0.31, changed=0.0, changed_most=0.0075, lost=0.001),
+            Cascade(cut=0.85, asked=0.31, spoilt=0.0, spoilt_most=0.0075, lost=0.001),
             "less than 85 % sure: of 31 % of the examples. "
-            "Of the others it would change fewer than 0.8 in a hundred.",
+            "Because it is not asked of the others, fewer than 0.8 messages in a hundred get a worse label.",
         ),
     ],
 )
