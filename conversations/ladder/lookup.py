@@ -9,6 +9,7 @@ from conversations.ladder.ports import Knowledge
 from conversations.ladder.values import Answer, Walk
 from inference.support.check import SupportPassage
 from inference.support.trimming import passages_prepared
+from inference.support.verification import VERIFIED_MOST
 from knowledge.retrieval.passages import Retrieval
 
 # A small model answers better from few: with near misses beside it, the right passage was used in
@@ -66,9 +67,11 @@ class Lookup:
                 if passage.probability >= self._least and passage.language == question.language
             ],
             question.language,
-            limit=PASSAGES_MOST,
+            limit=len(retrieval.passages),
         )
-        return _Reading(retrieval, relevant)
+        entries = [passage for passage in relevant if not passage.extract][:PASSAGES_MOST]
+        extracts = [passage for passage in relevant if passage.extract][:VERIFIED_MOST]
+        return _Reading(retrieval, tuple(p for p in relevant if p in entries or p in extracts))
 
 
 @dataclass(frozen=True, slots=True)

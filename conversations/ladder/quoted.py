@@ -1,8 +1,8 @@
 """Quotes a document: the sentences that answer, word for word, once the model has read them.
 
 A document is not written for a question, and a small model asked to answer from it tells what
-stands near. So the sentences are chosen by words and vectors (retrieval), the model only says
-whether they answer, and the customer reads the document's own words.
+stands near. So the sentences are chosen by words and vectors (retrieval), the model only names the
+answer in them, so that those without one fall back, and the customer reads the document's own words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from conversations.enums import Reason, Tier
 from conversations.ladder.values import Answer, Walk
 from inference.chat import ChatClient
 from inference.errors import EngineError
-from inference.support.relevance import EXTRACT_LEAST
+from inference.support.extracts import quotation_of
 from inference.support.verification import ExtractReader
 
 READ_SECONDS: Final = 2.0
@@ -45,8 +45,9 @@ class Quoted:
             except EngineError as error:
                 walk.details["engine_error"] = str(error)
         best = max(passages, key=lambda passage: passage.probability or 0.0)
-        if best.extract and (best.probability or 0.0) >= EXTRACT_LEAST:
-            return Answer(best.extract, Tier.DIRECT, walk.language, cited=(best.id,))
+        quotation = quotation_of(passages, walk.language) if best.extract else None
+        if quotation is not None:
+            return Answer(quotation.text, Tier.DIRECT, walk.language, cited=quotation.passage_ids)
         walk.relevant = tuple(passage for passage in passages if not passage.extract)
         if not walk.relevant:
             walk.reason = Reason.NOT_IN_KNOWLEDGE

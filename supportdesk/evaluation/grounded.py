@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import statistics
 import time
 import tomllib
@@ -22,20 +23,27 @@ from numpy.typing import NDArray
 from inference.chat import GenerationParameters
 from inference.engines.encoder import EncoderEngine
 from inference.prompts.rendering import PromptSource
-from inference.support.extracts import EXTRACT_MOST, passages_extracted, texts_compared
-from inference.support.fallback import own_words
+from inference.support.extracts import (
+    EXTRACT_MOST,
+    passages_extracted,
+    quotation_of,
+    text_length,
+    texts_compared,
+)
 from inference.support.passages import SupportPassage
 from inference.support.verification import ExtractReader
 from supportdesk.evaluation.judge import is_refusal, is_unsupported, plain
 from supportdesk.evaluation.rows import Row, Score, text_list
 
 _NEGATIVES = 4
+# Marks of sources are links on the page, no words of the answer.
+_MARKS = re.compile(r" ?\[\d\]")
 _SEED = 20240601
 
 
 @dataclass(frozen=True, slots=True)
 class GroundedAnswer:
-    """``text`` is None for "cannot confirm"; ``step`` tells what decided."""
+    """``text``, without marks of sources, is None for "cannot confirm"; ``step`` tells what decided."""
 
     text: str | None
     step: str
@@ -99,10 +107,10 @@ async def grounded_answer(
     passages = passages_extracted(question, documents, language, cosines)
     if tools.reader is not None:
         passages = await tools.reader.verified(question, passages, language)
-    own = own_words(question, passages, language)
-    if own is None:
+    quotation = quotation_of(passages, language)
+    if quotation is None:
         return GroundedAnswer(None, "not_in_knowledge")
-    return GroundedAnswer(own.text, "quoted")
+    return GroundedAnswer(_MARKS.sub("", quotation.text), "quoted")
 
 
 def is_right(answer: str, groups: Sequence[Sequence[str]]) -> bool:
@@ -148,7 +156,7 @@ async def grounded_score(name: str, rows: Sequence[Row], tools: GroundedTools) -
                 refused.append(not given)
             if given:
                 unsupported.append(is_unsupported(answer.text or "", texts, row["question"]))
-                too_long.append(_length(answer.text or "", language) > EXTRACT_MOST[language])
+                too_long.append(text_length(answer.text or "", language) > EXTRACT_MOST[language])
     metrics = {
         "accuracy": _mean(right),
         "refusal_rate": _mean(refused),
@@ -160,10 +168,6 @@ async def grounded_score(name: str, rows: Sequence[Row], tools: GroundedTools) -
     metrics |= {f"share_{step}": count / len(times) for step, count in sorted(steps.items())}
     middle = statistics.median(times) if times else 0.0
     return Score("grounded", name, len(rows), metrics, middle, tools.model)
-
-
-def _length(text: str, language: str) -> int:
-    return len(text.split()) if language == "en" else len(text)
 
 
 def _interval(name: str, values: Sequence[bool]) -> dict[str, float]:

@@ -23,8 +23,13 @@ QUESTIONS = (
 
 @pytest.fixture(scope="module")
 def real_desk(desk_on_weights: Callable[..., Desk]) -> Desk:
-    # No entry is sent as it stands, so that the model has to answer.
-    return desk_on_weights(SUPPORTDESK_DIRECT_PROBABILITY="1")
+    # No entry is sent as it stands, so that the model has to answer; and it may take its time,
+    # because this is about what is seen, however busy the machine.
+    return desk_on_weights(
+        SUPPORTDESK_DIRECT_PROBABILITY="1",
+        SUPPORTDESK_FIRST_TOKEN_SECONDS="20",
+        SUPPORTDESK_DEADLINE_SECONDS="40",
+    )
 
 
 def test_text_is_shown_while_the_model_writes_and_the_answer_takes_its_place(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import AsyncGenerator
+
 import pytest
 
-from inference.chat import ChatMessage
-from inference.support.extracts import EXTRACT_MOST, passages_extracted, texts_compared
+from inference.chat import ChatChunk, ChatMessage
+from inference.support.extracts import (
+    EXTRACT_MOST,
+    passages_extracted,
+    quotation_of,
+    texts_compared,
+)
 from inference.support.fallback import own_words
 from inference.support.passages import SupportPassage
 from inference.support.trimming import passages_prepared
@@ -102,31 +110,68 @@ def test_a_prompt_gets_the_extract_and_not_the_document() -> None:
     assert prepared.answer == "The old tower is 40 metres high."
 
 
-class Reader:
-    """A model that says yes where ``word`` stands in the text and the question asks for a height
-    or for what the text of the measure answers."""
+def documents(*extracts: tuple[str, float]) -> list[SupportPassage]:
+    return [
+        SupportPassage(f"D{number}", "", text, probability, extract=text)
+        for number, (text, probability) in enumerate(extracts, start=1)
+    ]
 
-    def __init__(self, *, reads: bool) -> None:
+
+def test_two_extracts_that_fit_are_quoted_with_their_marks_likeliest_first() -> None:
+    quotation = quotation_of(documents(("One.", 0.3), ("Two.", 0.8)), "en")
+
+    assert quotation is not None
+    assert quotation.text == "Two. [1]\n\nOne. [2]"
+    assert quotation.passage_ids == ("D2", "D1")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [("word " * 60, 0.5), ("Unlikely.", 0.1), ("Two.", 0.5)],
+    ids=["long", "unlikely", "same"],
+)
+def test_an_extract_is_quoted_alone_when_no_other_fits(other: tuple[str, float]) -> None:
+    quotation = quotation_of(documents(("Two.", 0.8), other), "en")
+
+    assert quotation is not None
+    assert (quotation.text, quotation.passage_ids) == ("Two.", ("D1",))
+
+
+def test_nothing_is_quoted_when_nothing_is_likely() -> None:
+    assert quotation_of(documents(("One.", 0.3), ("Two.", 0.2)), "en") is None
+
+
+class Reader:
+    """A model that names ``answer`` where the text holds it, and else "none"; of the texts of the
+    measure it names what stands in them, or invents something for every question."""
+
+    def __init__(self, answer: str, *, reads: bool = True) -> None:
+        self.answer = answer
         self.reads = reads
         self.looks = 0
 
-    async def next_logprobs(
-        self, messages: list[ChatMessage], candidates: tuple[str, str], **_: object
-    ) -> dict[str, float]:
+    async def stream(
+        self, messages: list[ChatMessage], *_: object, **__: object
+    ) -> AsyncGenerator[ChatChunk, None]:
         self.looks += 1
         said = messages[-1].content
-        right = any(mark in said for mark in ("metres", *ANSWERED)) if self.reads else True
-        return dict(zip(candidates, (-0.1, -3.0) if right else (-3.0, -0.1), strict=True))
+        named = next((word for question, word in MEASURED.items() if question in said), "none")
+        if QUESTION in said:
+            named = self.answer
+        elif not self.reads:
+            named = "the"
+        yield ChatChunk(f"{named}.", finish_reason="stop")
 
 
-ANSWERED = (
-    "When was the Millbrook", "Who won the women", "How much water", "How much will",
-    "How long is the birthday", "Where did last night",
-)  # fmt: skip
+MEASURED = {
+    "When was the Millbrook": "May 1931", "Who won the women": "Anna Petrova",
+    "How much water": "1.7 litres", "How much will": "900 million",
+    "How long is the birthday": "Thirty days", "Where did last night": "Riverside Hall",
+}  # fmt: skip
 
 
-async def test_a_model_that_reads_moves_the_probability_and_is_measured_once() -> None:
-    client = Reader(reads=True)
+async def test_the_extract_that_holds_the_named_answer_gains_and_the_others_lose() -> None:
+    client = Reader("40 metres")
     reader = ExtractReader(client, seconds=1.0)
     before = extracted()
 
@@ -137,19 +182,58 @@ async def test_a_model_that_reads_moves_the_probability_and_is_measured_once() -
     assert after[0].id == "D1"
     assert after[0].probability > before[0].probability
     assert after[1].probability < before[1].probability
-    assert client.looks == looks + 2
+    assert client.looks == looks + 1
 
 
-async def test_a_model_that_says_yes_to_everything_moves_nothing() -> None:
-    reader = ExtractReader(Reader(reads=False), seconds=1.0)
+@pytest.mark.parametrize("named", ["none", "90 metres", "40 met", "old tower", ""])
+async def test_all_extracts_lose_when_the_model_names_nothing_that_stands_in_them(
+    named: str,
+) -> None:
     before = extracted()
 
-    assert await reader.verified(QUESTION, before, "en") == before
+    after = await ExtractReader(Reader(named), seconds=1.0).verified(QUESTION, before, "en")
+
+    assert all(new.probability < old.probability for new, old in zip(after, before, strict=True))
 
 
-def test_a_reading_is_steep_for_a_model_that_tells_and_flat_for_one_that_does_not() -> None:
-    good = Reading.fitted([2.0, 2.5, 3.0], [-1.0, 0.0, 0.5])
-    poor = Reading.fitted([0.2, -0.1, 0.1], [0.1, 0.0, 0.1])
+async def test_an_answer_in_the_second_extract_brings_it_to_the_front() -> None:
+    before = documents(("The tower is old.", 0.5), ("It is 40 metres high.", 0.4))
 
-    assert good.slope > 10 * poor.slope
-    assert good.neutral == pytest.approx((2.5 - 1 / 6) / 2)
+    after = await ExtractReader(Reader("40 metres"), seconds=1.0).verified(QUESTION, before, "en")
+
+    assert [passage.id for passage in after] == ["D2", "D1"]
+
+
+async def test_a_model_that_finds_something_everywhere_moves_nothing() -> None:
+    reader = ExtractReader(Reader("40 metres", reads=False), seconds=1.0)
+
+    assert await reader.reading("en") == Reading(found=0.0, missed=0.0)
+
+
+async def test_what_is_not_asked_for_a_few_words_of_the_text_is_not_read() -> None:
+    client = Reader("40 metres")
+    before = extracted()
+
+    after = await ExtractReader(client, seconds=1.0).verified(
+        "How do I clean the old tower?", before, "en"
+    )
+
+    assert (after, client.looks) == (before, 0)
+
+
+@pytest.mark.parametrize(
+    ("answered", "unanswered"), [(6, 1), (6, 4), (5, 0)], ids=["well", "badly", "carefully"]
+)
+def test_a_reading_counts_the_more_the_better_the_model_tells(
+    answered: int, unanswered: int
+) -> None:
+    said = [[number < count for number in range(6)] for count in (answered, unanswered)]
+    reading = Reading.measured(*said)
+    right, wrong = (answered + 1) / 8, (unanswered + 1) / 8
+
+    assert reading.found == pytest.approx(0.5 * math.log(right / wrong))
+    assert reading.missed == pytest.approx(0.5 * math.log((1 - right) / (1 - wrong)))
+
+
+def test_a_model_that_finds_more_where_nothing_is_tells_nothing() -> None:
+    assert Reading.measured([False] * 6, [True] * 6) == Reading(found=0.0, missed=0.0)
