@@ -72,6 +72,8 @@ def test_the_model_is_asked_in_one_way_of_three_when_it_adds_nothing(data) -> No
     assert score.way == "learnt"
     assert score.metrics["examples"] == 24
     assert score.metrics["sentiment_wants_model"] == score.metrics["intent_wants_model"] == 0
+    for share in ("sentiment_asked", "intent_asked", "any_asked"):
+        assert score.metrics[share] == 0
     for way in ("as_learnt", "asked", "unasked"):
         assert score.metrics[f"ms_p50_{way}"] > 0
         assert score.metrics[f"processor_ms_p50_{way}"] > 0
