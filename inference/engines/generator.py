@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from inference.weights.manifest import Manifest
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _RENEW_TRIES = 100
 # What the native code raises; the process goes on after any of them.
@@ -254,8 +256,10 @@ class GeneratorEngine:
         if self._prefixes.stale:
             if await self._native_wait(self._model_renew):
                 self._prefixes.forget()
+                logger.info("The model is loaded anew, without what is not kept any more.")
         elif prefix := self._prefixes.cold():
             await self._native_wait(self._prefix_read, prefix)
+            logger.info("Read a beginning of %d tokens to keep it.", len(prefix))
         return bool(self._prefixes.stale or self._prefixes.cold())
 
     async def _model_present(self) -> None:

@@ -92,6 +92,7 @@ async def health(request: Request) -> Response:
     ``overdue_seconds`` above 0 means that the engine does not stop a request that it should have
     stopped; a supervisor should then kill the process. ``prompt_tokens_budget`` is how long a
     prompt may be to be read within ``PROMPT_SECONDS`` on this machine, as it is at present.
+    ``prefixes`` is what the last ``PUT /prefixes`` came to.
     """
     service = service_of(request)
     status = service.status()
@@ -105,6 +106,11 @@ async def health(request: Request) -> Response:
         "overdue_seconds": round(status.overdue_seconds, 3),
         "prefill_tokens_per_second": round(status.prefill_tokens_per_second, 1),
         "prompt_tokens_budget": status.prompt_tokens_budget,
+        "prefixes": {
+            "kept": service.prefixes.kept,
+            "tokens": service.prefixes.tokens,
+            "refused": service.prefixes.refused,
+        },
     }
     return JSONResponse(body, status_code=200 if service.state == "ready" else 503)
 

@@ -7,6 +7,7 @@ stays in memory until it is replaced.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated
 
 from pydantic import Field, StrictStr
@@ -17,6 +18,7 @@ from inference.server.requests import body_parse, service_of
 from inference.server.schemas.base import Body
 from inference.server.schemas.messages import Messages
 
+logger = logging.getLogger(__name__)
 MAX_PREFIXES = 256
 
 
@@ -41,5 +43,11 @@ async def prefixes_replace(request: Request) -> Response:
     scheduler = service.scheduler(body.model or service.chat_default())
     prefixes = [[message.message() for message in messages] for messages in body.prefixes]
     report = await asyncio.to_thread(scheduler.engine.prefixes_set, prefixes)
+    if report != service.prefixes:  # the desk says it again from time to time
+        service.prefixes = report
+        logger.info(
+            "Beginnings of prompts to keep: %d with %d tokens; no room for %d.",
+            report.kept, report.tokens, report.refused,
+        )  # fmt: skip
     scheduler.chore_add(scheduler.engine.prefixes_settle)
     return JSONResponse({"kept": report.kept, "tokens": report.tokens, "refused": report.refused})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inference.chat import EngineState
-from inference.engines.protocol import ChatEngine, EmbeddingEngine
+from inference.engines.protocol import ChatEngine, EmbeddingEngine, PrefixReport
 from inference.errors import EngineDown, EngineStarting, WeightsError
 from inference.scheduler import Scheduler, SchedulerStatus
 from inference.server.errors import ApiError
@@ -47,6 +47,7 @@ class InferenceService:
     aliases: Sequence[str] = ()
     state: EngineState = "loading"
     detail: str = ""
+    prefixes: PrefixReport = field(default=PrefixReport(kept=0, tokens=0, refused=0))
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     loaded: asyncio.Event = field(default_factory=asyncio.Event)
     _chat: LoadedChat | None = None

@@ -29,6 +29,18 @@ async def test_a_set_of_prefixes_is_put_by_the_client(url: str) -> None:
         await client.aclose()
 
 
+async def test_health_tells_what_became_of_them(url: str) -> None:
+    client = OpenAIChatClient(url, api_key="secret")
+    try:
+        await client.prefixes_put([HEAD])
+        kept = httpx2.get(f"{url}/health").json()["prefixes"]
+        assert kept == {"kept": 0, "tokens": 0, "refused": 1}  # the scripted engine keeps none
+        await client.prefixes_put([])
+        assert httpx2.get(f"{url}/health").json()["prefixes"]["refused"] == 0
+    finally:
+        await client.aclose()
+
+
 async def test_health_tells_the_prompt_budget(url: str) -> None:
     client = OpenAIChatClient(url, api_key="secret")
     try:
