@@ -71,7 +71,7 @@ def serve(*, host: str, port: int) -> int:
     timing = Timing(answer=settings.ENGINE_KILL_SECONDS, overdue=settings.ENGINE_KILL_SECONDS)
 
     async def run() -> int:
-        supervisor = Supervisor(children, timing=timing, announce=lines)
+        supervisor = Supervisor(children, timing=timing, announce=lines, translate=_)
         environment = children[0].environment
         switch = _model_switch(supervisor, environment)
         key = environment["SUPPORTDESK_ENGINE_API_KEY"]

@@ -7,6 +7,7 @@ same catalogue by itself.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from gettext import NullTranslations, translation
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.utils.translation import to_locale
 
 from inference.errors import InferenceError
+from inference.weights.progress import ProgressLine
 
 
 def gettext(message: str) -> str:
@@ -35,7 +37,22 @@ def terminal_language() -> str:
 def error_text(error: InferenceError) -> str:
     """The error's sentence in that language, with its places filled."""
     sentence = gettext(error.message) if error.message else str(error)
-    return sentence % error.params if error.params else sentence
+    return sentence % _told(error.params) if error.params else sentence
+
+
+def line_text(line: str) -> str:
+    """A line of progress in that language; one that cannot be translated as it is."""
+    if not isinstance(line, ProgressLine):
+        return line
+    return gettext(line.message) % _told(line.params)
+
+
+def _told(params: Mapping[str, object]) -> dict[str, object]:
+    """What fills the places; an error among them is told in that language, too."""
+    return {
+        name: error_text(value) if isinstance(value, InferenceError) else value
+        for name, value in params.items()
+    }
 
 
 @cache

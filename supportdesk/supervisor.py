@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inference.errors import gettext_noop
+
 # The child says that its model or configuration is unusable (EX_CONFIG of sysexits.h).
 EXIT_UNUSABLE = 78
 _LAUNCHER = Path(__file__).with_name("child_start.py")
@@ -27,6 +29,8 @@ _LINE_BYTES = 8192
 _SUCCESSION_PAUSE = 0.05
 
 Report = Callable[[str, str], None]
+Translate = Callable[[str], str]
+"""The sentence in the language of who reads the reports, its places still unfilled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ class Child:
     ``spec`` holds from the next start on.
     """
 
-    def __init__(self, spec: ChildSpec, timing: Timing, report: Report) -> None:
+    def __init__(
+        self, spec: ChildSpec, timing: Timing, report: Report, translate: Translate = str
+    ) -> None:
         self.spec = spec
         self.process: asyncio.subprocess.Process | None = None
         self.failed_for_good = asyncio.Event()
@@ -103,6 +109,7 @@ class Child:
         self.unusable = ""
         self._timing = timing
         self._report = report
+        self._translate = translate
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -115,11 +122,15 @@ class Child:
                 break
             self.restarts += 1
             if self.spec.essential and self.restarts >= 3 and not self.ready.is_set():
-                self._say("does not start; giving up.")
+                self._say(gettext_noop("does not start; giving up."))
                 self.failed_for_good.set()
                 break
             delay = backoff.delay(lived=time.monotonic() - started, exit_code=exit_code)
-            self._say(f"ended ({_exit_text(exit_code)}); starts again in {delay:.1f} s.")
+            self._say(
+                gettext_noop("ended (%(how)s); starts again in %(seconds).1f s."),
+                how=_exit_text(exit_code, self._translate),
+                seconds=delay,
+            )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
@@ -136,7 +147,9 @@ class Child:
         try:
             await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
-            self._say(f"did not stop within {seconds:g} s and is killed.")
+            self._say(
+                gettext_noop("did not stop within %(seconds)g s and is killed."), seconds=seconds
+            )
         self.kill()
 
     def kill(self) -> None:
@@ -177,9 +190,9 @@ class Child:
             if len(pending) > _LINE_BYTES:
                 lines, pending = [*lines, pending], b""
             for line in lines:
-                self._say(line.decode("utf-8", "replace").rstrip())
+                self._pass_on(line)
         if pending:
-            self._say(pending.decode("utf-8", "replace").rstrip())
+            self._pass_on(pending)
 
     async def _page_watch(self) -> None:
         """Tell when the process answers pages, and kill it when its event loop does no more.
@@ -203,7 +216,10 @@ class Child:
                 answered, missed = True, 0
                 self.ready.set()
             if missed >= 3 and not self._stopping.is_set():
-                self._kill_hung(f"has answered no page for {self._timing.page:g} s")
+                self._kill_hung(
+                    gettext_noop("has answered no page for %(seconds)g s and is killed."),
+                    seconds=self._timing.page,
+                )
                 return
             await asyncio.sleep(self._timing.page_every if answered else 0.1)
 
@@ -225,7 +241,10 @@ class Child:
             except (OSError, ValueError, TimeoutError, EOFError):
                 missed += 1
                 if loaded and missed >= 3:
-                    self._kill_hung(f"has not answered for {self._timing.answer:g} s")
+                    self._kill_hung(
+                        gettext_noop("has not answered for %(seconds)g s and is killed."),
+                        seconds=self._timing.answer,
+                    )
                     return
             else:
                 missed = 0
@@ -234,25 +253,39 @@ class Child:
                     loaded = True
                     self.ready.set()
                     names = ", ".join(health.get("models", [])[:1])
-                    self._say(f"ready after {time.monotonic() - started:.1f} s: {names}")
+                    self._say(
+                        gettext_noop("ready after %(seconds).1f s: %(names)s"),
+                        seconds=time.monotonic() - started,
+                        names=names,
+                    )
                 if state == "stopped" and (detail := health.get("detail", "")) != told:
                     self.unusable = told = (
                         detail  # the process stays for a while, so that others can read why
                     )
                 overdue = health.get("overdue_seconds", 0.0)
                 if overdue > self._timing.overdue:
-                    self._kill_hung(f"is {overdue:.1f} s late to stop a request")
+                    self._kill_hung(
+                        gettext_noop("is %(seconds).1f s late to stop a request and is killed."),
+                        seconds=overdue,
+                    )
                     return
             if not loaded and not told and time.monotonic() - started > self._timing.start:
-                self._kill_hung(f"was not ready within {self._timing.start:g} s")
+                self._kill_hung(
+                    gettext_noop("was not ready within %(seconds)g s and is killed."),
+                    seconds=self._timing.start,
+                )
                 return
 
-    def _kill_hung(self, why: str) -> None:
-        self._say(f"{why} and is killed.")
+    def _kill_hung(self, why: str, *, seconds: float) -> None:
+        self._say(why, seconds=seconds)
         self.kill()
 
-    def _say(self, line: str) -> None:
-        self._report(self.spec.name, line)
+    def _pass_on(self, line: bytes) -> None:
+        """What the child has said itself."""
+        self._report(self.spec.name, line.decode("utf-8", "replace").rstrip())
+
+    def _say(self, message: str, **params: object) -> None:
+        self._report(self.spec.name, self._translate(message) % params)
 
 
 class SuccessionFailed(Exception):
@@ -272,11 +305,13 @@ class Supervisor:
         timing: Timing | None = None,
         report: Report | None = None,
         announce: Sequence[str] = (),
+        translate: Translate = str,
     ) -> None:
         """``announce`` are lines to print once the first child answers."""
         self._report = report or line_print
+        self._translate = translate
         self._timing = timing or Timing()
-        self.children = [Child(spec, self._timing, self._report) for spec in specs]
+        self.children = [self._child(spec) for spec in specs]
         self._announce = announce
         self._stop_asked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -309,14 +344,17 @@ class Supervisor:
         Raises:
             SuccessionFailed: the new process does not become ready; ``old`` stays.
         """
-        new = Child(spec, self._timing, self._report)
+        new = self._child(spec)
         self.children.append(new)
         self._tasks.append(asyncio.create_task(new.run()))
         while not new.ready.is_set():
             if new.unusable or new.restarts or self._stop_asked.is_set():
                 self.children.remove(new)
                 await new.stop()
-                raise SuccessionFailed(new.unusable or "The new process ended before it was ready.")
+                raise SuccessionFailed(
+                    new.unusable
+                    or self._translate(gettext_noop("The new process ended before it was ready."))
+                )
             await asyncio.sleep(_SUCCESSION_PAUSE)
         await old.stop(drain)
         self.children.remove(old)
@@ -326,6 +364,9 @@ class Supervisor:
         """Stop everything; ``run`` then returns."""
         self._stop_asked.set()
 
+    def _child(self, spec: ChildSpec) -> Child:
+        return Child(spec, self._timing, self._report, self._translate)
+
     async def _stop_all(self) -> None:
         first, *others = self.children
         await first.stop()
@@ -333,7 +374,7 @@ class Supervisor:
 
     def _signal_take(self) -> None:
         if not self._stop_asked.is_set():
-            self._report("serve", "stopping ...")
+            self._report("serve", self._translate(gettext_noop("stopping ...")))
             self.stop()
         else:  # asked twice: at once
             for child in self.children:
@@ -384,10 +425,10 @@ def line_print(name: str, line: str) -> None:
         print(f"{name:>8} | {line}", flush=True)  # noqa: T201
 
 
-def _exit_text(exit_code: int) -> str:
+def _exit_text(exit_code: int, translate: Translate) -> str:
     if exit_code >= 0:
-        return f"exit code {exit_code}"
+        return translate(gettext_noop("exit code %(number)d")) % {"number": exit_code}
     try:
         return signal.Signals(-exit_code).name
     except ValueError:
-        return f"signal {-exit_code}"
+        return translate(gettext_noop("signal %(number)d")) % {"number": -exit_code}

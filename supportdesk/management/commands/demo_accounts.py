@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from supportdesk.sentences import gettext as _
 from supportdesk.staff.accounts import demo_accounts_ensure
 
 
@@ -25,11 +26,15 @@ class Command(BaseCommand):
         issued = demo_accounts_ensure(reset=options["reset"])
         if not issued:
             self.stdout.write(
-                "Staff accounts exist; their passwords are not stored and cannot be shown. "
-                "New ones for admin, manager and operator: manage.py demo_accounts --reset"
+                _(
+                    "Staff accounts exist; their passwords are not stored and cannot be shown. "
+                    "New ones for admin, manager and operator: manage.py demo_accounts --reset"
+                )
             )
             return
-        self.stdout.write("Staff accounts. The passwords are shown this once and are not stored;")
-        self.stdout.write("each must be changed at the first login.")
+        self.stdout.write(
+            _("Staff accounts. The passwords are shown this once and are not stored;")
+        )
+        self.stdout.write(_("each must be changed at the first login."))
         for account in issued:
             self.stdout.write(f"  {account.username:<10} {account.password}")

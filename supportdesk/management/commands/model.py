@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.translation import gettext as _
 
 from inference.errors import WeightsError
 from inference.weights.catalog import ModelCard, catalog_load
@@ -24,6 +23,8 @@ from inference.weights.store import (
 )
 from supportdesk.control import ControlRefused, control_ask
 from supportdesk.process_tree import MODEL_USE, STATE_FILE
+from supportdesk.sentences import error_text, line_text
+from supportdesk.sentences import gettext as _
 
 # Loading, and the longest answer of the model before.
 _SWITCH_SECONDS = 300.0
@@ -68,8 +69,7 @@ class Command(BaseCommand):
         try:
             actions[options["action"]](options)
         except WeightsError as error:
-            sentence = _(error.message)
-            raise CommandError(sentence % error.params if error.params else sentence) from error
+            raise CommandError(error_text(error)) from error
         except ControlRefused as error:
             raise CommandError(str(error)) from error
 
@@ -94,13 +94,16 @@ class Command(BaseCommand):
         self._licence_tell(card)
         if options["again"]:
             model_remove(card.name, settings.CACHE_DIR)
-        self.stdout.write(str(model_ensure(card.name, settings.CACHE_DIR, self.stdout.write)))
+        self.stdout.write(str(model_ensure(card.name, settings.CACHE_DIR, self._progress)))
+
+    def _progress(self, line: str) -> None:
+        self.stdout.write(line_text(line))
 
     def _convert(self, options: dict[str, Any]) -> None:
         path = model_convert(
             options["path"],
             settings.CACHE_DIR,
-            self.stdout.write,
+            self._progress,
             name=options["name"],
             quantization=options["quantization"],
         )

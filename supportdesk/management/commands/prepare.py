@@ -14,7 +14,7 @@ from inference.errors import WeightsError
 from inference.weights.store import model_ensure
 from knowledge.models import Site
 from knowledge.services.demo import defaults_ensure, demo_load
-from supportdesk.sentences import error_text
+from supportdesk.sentences import error_text, line_text
 
 
 class Command(BaseCommand):
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 raise CommandError(error_text(error)) from error
 
     def _progress(self, line: str) -> None:
-        self.stdout.write(line)
+        self.stdout.write(line_text(line))
         self.stdout.flush()
 
 
