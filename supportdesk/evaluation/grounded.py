@@ -106,6 +106,7 @@ async def grounded_answer(
     cosines = await tools.cosines(question, texts_compared(documents))
     passages = passages_extracted(question, documents, language, cosines)
     if tools.reader is not None:
+        await tools.reader.reading(language)
         passages = await tools.reader.verified(question, passages, language)
     quotation = quotation_of(passages, language)
     if quotation is None:

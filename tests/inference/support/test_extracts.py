@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator
 
 import pytest
 
 from inference.chat import ChatChunk, ChatMessage
+from inference.errors import EngineDown
 from inference.support.extracts import (
     EXTRACT_MOST,
     passages_extracted,
@@ -17,7 +19,7 @@ from inference.support.extracts import (
 from inference.support.fallback import own_words
 from inference.support.passages import SupportPassage
 from inference.support.trimming import passages_prepared
-from inference.support.verification import ExtractReader, Reading
+from inference.support.verification import UNMEASURED, ExtractReader, Reading
 
 QUESTION = "How high is the old tower?"
 TOWER = "The tower stands by the river. The old tower is 40 metres high. It is closed in winter."
@@ -145,15 +147,20 @@ class Reader:
     """A model that names ``answer`` where the text holds it, and else "none"; of the texts of the
     measure it names what stands in them, or invents something for every question."""
 
-    def __init__(self, answer: str, *, reads: bool = True) -> None:
+    def __init__(self, answer: str, *, reads: bool = True, fails_at: int = 0) -> None:
         self.answer = answer
         self.reads = reads
+        self.fails_at = fails_at
+        self.failed = asyncio.Event()
         self.looks = 0
 
     async def stream(
         self, messages: list[ChatMessage], *_: object, **__: object
     ) -> AsyncGenerator[ChatChunk, None]:
         self.looks += 1
+        if self.looks == self.fails_at:
+            self.failed.set()
+            raise EngineDown("away")
         said = messages[-1].content
         named = next((word for question, word in MEASURED.items() if question in said), "none")
         if QUESTION in said:
@@ -174,15 +181,41 @@ async def test_the_extract_that_holds_the_named_answer_gains_and_the_others_lose
     client = Reader("40 metres")
     reader = ExtractReader(client, seconds=1.0)
     before = extracted()
+    measured = await reader.reading("en")
+    looks = client.looks
 
     after = await reader.verified(QUESTION, before, "en")
-    looks = client.looks
-    await reader.verified(QUESTION, before, "en")
 
+    assert measured.found > UNMEASURED.found
     assert after[0].id == "D1"
     assert after[0].probability > before[0].probability
     assert after[1].probability < before[1].probability
     assert client.looks == looks + 1
+
+
+async def test_until_the_model_is_measured_it_counts_a_little_and_is_measured_meanwhile() -> None:
+    client = Reader("40 metres")
+    reader = ExtractReader(client, seconds=1.0)
+    before = extracted()
+
+    first = await reader.verified(QUESTION, before, "en")
+    measured = await reader.reading("en")
+    second = await reader.verified(QUESTION, before, "en")
+
+    assert before[0].probability < first[0].probability < second[0].probability
+    assert measured != UNMEASURED
+
+
+async def test_a_measure_that_the_engine_breaks_off_is_taken_up_by_the_next_question() -> None:
+    client = Reader("40 metres", fails_at=4)
+    reader = ExtractReader(client, seconds=1.0)
+
+    await reader.verified(QUESTION, extracted(), "en")
+    await asyncio.wait_for(client.failed.wait(), 5.0)
+    measured = await reader.reading("en")
+
+    assert measured.found > UNMEASURED.found
+    assert client.looks == 1 + 12 + 1
 
 
 @pytest.mark.parametrize("named", ["none", "90 metres", "40 met", "old tower", ""])
