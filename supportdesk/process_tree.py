@@ -34,8 +34,10 @@ STATE_FILE = "serve.json"
 ENGINE = "engine"
 # What commands may ask of a running desk (control.py).
 MODEL_USE = "model_use"
-# An engine whose place is taken has this much more than the longest answer.
+# An engine whose place is taken has this much more than the longest answer to a customer, and so
+# long at least, since programs may have asked for more.
 _DRAIN_MARGIN_SECONDS = 2.0
+_DRAIN_LEAST_SECONDS = 120.0
 # The engine may use every core; its niceness keeps sockets and pages quick meanwhile.
 ENGINE_NICE = 5
 # Imports and measurements must not hold up a customer.
@@ -93,7 +95,7 @@ def _model_switch(supervisor: Supervisor, environment: Mapping[str, str]) -> Mod
             port, path, aliases, key, when_ready=wait
         ),
         aliases=_model_aliases(),
-        drain=settings.DEADLINE_SECONDS + _DRAIN_MARGIN_SECONDS,
+        drain=_drain_seconds(),
     )
 
 
@@ -283,10 +285,9 @@ def _chat_engine_spec(
 ) -> ChildSpec:
     """The engine; another one may take over its port, so the supervisor asks each at its own."""
     health_port = port_free()
-    drain = math.ceil(settings.DEADLINE_SECONDS + _DRAIN_MARGIN_SECONDS)
     options = [
         "--chat-model", str(path), "--share-port", "--health-port", str(health_port),
-        "--drain", str(drain),
+        "--drain", str(math.ceil(_drain_seconds())),
     ]  # fmt: skip
     if when_ready:
         options.append("--when-ready")
@@ -295,6 +296,10 @@ def _chat_engine_spec(
             options += ["--alias", alias]
     spec = _engine_spec(ENGINE, port, options, key, nice=ENGINE_NICE)
     return replace(spec, health_port=health_port)
+
+
+def _drain_seconds() -> float:
+    return max(settings.DEADLINE_SECONDS + _DRAIN_MARGIN_SECONDS, _DRAIN_LEAST_SECONDS)
 
 
 def _engine_spec(

@@ -170,7 +170,7 @@ class Child:
         )  # fmt: skip
         helpers = [asyncio.create_task(self._output_copy(process))]
         if self.spec.health_port:
-            helpers.append(asyncio.create_task(self._health_watch()))
+            helpers.append(asyncio.create_task(self._health_watch(self.spec.health_port)))
         if self.spec.ready_port:
             helpers.append(asyncio.create_task(self._page_watch()))
         try:
@@ -223,8 +223,8 @@ class Child:
                 return
             await asyncio.sleep(self._timing.page_every if answered else 0.1)
 
-    async def _health_watch(self) -> None:
-        """Kill the process when it hangs."""
+    async def _health_watch(self, port: int) -> None:
+        """Kill the process when it hangs; ``port`` is its own, whatever the next one's will be."""
         started = time.monotonic()
         loaded = False
         missed = 0
@@ -235,7 +235,7 @@ class Child:
                 # Several short probes instead of one long: should the supervisor itself have
                 # been stopped for a while, a single late look at the clock must not kill.
                 _, body = await http_get(
-                    "127.0.0.1", self.spec.health_port, "/health", seconds=self._timing.answer / 3
+                    "127.0.0.1", port, "/health", seconds=self._timing.answer / 3
                 )
                 health = json.loads(body)
             except (OSError, ValueError, TimeoutError, EOFError):

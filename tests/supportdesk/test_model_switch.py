@@ -178,6 +178,16 @@ async def test_no_request_fails_while_the_model_changes(tmp_path: Path, new: Pat
     assert set(texts[-4:]) == {"new"}
 
 
+async def test_the_new_engine_is_not_taken_for_hung(slow: Path, new: Path) -> None:
+    """The next process of its kind will have another port for its health than this one has."""
+    async with desk_running(slow) as desk:
+        await desk.use(new)
+        child = desk.supervisor.children[0]
+        for _ in range(40):  # many times as long as three questions for its health
+            assert (await desk.asked())[0] == "new"
+        assert child.restarts == 0
+
+
 async def test_the_new_engine_is_started_again_like_any_other(slow: Path, new: Path) -> None:
     async with desk_running(slow) as desk:
         await desk.use(new)
