@@ -62,4 +62,5 @@ WORDS: Final = (
     _("Date"),
     _("Changes"),
     _("Edit"),
+    _(" By %(filter_title)s "),
 )
