@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
-import numpy as np
 import pytest
 
 from inference.labels.labelling import Labeller
 from supportdesk.evaluation.labels import LabelTools, labels_score
 from supportdesk.evaluation.rows import Row
+from tests.inference.labels.cast import ChanceEncoder
 
 COLOURS = {"red": ("crimson", "scarlet"), "blue": ("navy", "azure"), "oos": ("loud", "quiet")}
-
-
-class Encoder:
-    """A vector of chance for each text, so that only the words tell."""
-
-    async def embed(
-        self,
-        texts: Sequence[str],
-        *,
-        kind: Literal["query", "passage"],
-        timeout: float,  # noqa: ASYNC109
-    ) -> np.ndarray:
-        rows = np.stack([np.random.default_rng(len(text)).normal(size=8) for text in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-    async def aclose(self) -> None: ...
 
 
 def rows(*things: str, bot: str = "") -> list[Row]:
@@ -43,7 +24,7 @@ def rows(*things: str, bot: str = "") -> list[Row]:
 @pytest.fixture
 def tools(settings, tmp_path) -> LabelTools:
     settings.CACHE_DIR = tmp_path
-    return LabelTools(Labeller(None, Encoder()), lambda _line: None)
+    return LabelTools(Labeller(None, ChanceEncoder()), lambda _line: None)
 
 
 async def test_learnt_labels_are_scored_on_other_rows(tools) -> None:

@@ -5,29 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import pytest
 
 from inference.chat import ChatMessage, Priority
 from inference.labels.labelling import Labeller
 from supportdesk.evaluation.labelling import labelling_scores
 from supportdesk.evaluation.labels import LabelTools
-
-
-class Encoder:
-    async def embed(
-        self,
-        texts: Sequence[str],
-        *,
-        kind: Literal["query", "passage"],
-        timeout: float,  # noqa: ASYNC109
-    ) -> np.ndarray:
-        rows = np.stack([np.random.default_rng(len(text)).normal(size=8) for text in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-    async def aclose(self) -> None: ...
+from tests.inference.labels.cast import ChanceEncoder
 
 
 class Model:
@@ -62,7 +47,7 @@ def data(tmp_path: Path, settings) -> Path:
 
 def test_the_model_is_asked_in_one_way_of_three_when_it_adds_nothing(data) -> None:
     model = Model()
-    tools = LabelTools(Labeller(model, Encoder()), lambda _line: None, "ours")
+    tools = LabelTools(Labeller(model, ChanceEncoder()), lambda _line: None, "ours")
     [learning] = labelling_scores(data, None, 1, tools)
     known = model.asked
     [score] = labelling_scores(data, None, 4, tools)
@@ -81,7 +66,7 @@ def test_the_model_is_asked_in_one_way_of_three_when_it_adds_nothing(data) -> No
 
 
 def test_without_a_model_there_is_one_way(data) -> None:
-    tools = LabelTools(Labeller(None, Encoder()), lambda _line: None)
+    tools = LabelTools(Labeller(None, ChanceEncoder()), lambda _line: None)
     [score] = labelling_scores(data, "intent_en_ours", 2, tools)
     assert "ms_p50_unasked" in score.metrics
     assert "ms_p50_asked" not in score.metrics

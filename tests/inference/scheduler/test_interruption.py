@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference.chat import GenerationParameters, Priority
-from inference.engines.protocol import AnswerTask
+from inference.chat import Priority
 from inference.scheduler.interruption import (
     JOININGS_MOST,
     joining_pays,
@@ -13,29 +12,10 @@ from inference.scheduler.interruption import (
     way_due,
 )
 from inference.scheduler.jobs import Job
-from inference.scheduler.policy import BatchLimits, turn_seconds, writing_seconds
+from inference.scheduler.policy import turn_seconds, writing_seconds
 from inference.scheduler.speed import EngineSpeed
+from tests.inference.scheduler.cast import LIMITS, SPEED, answer_job
 from tests.inference.scheduler.fake_engine import prompt_of
-
-LIMITS = BatchLimits()
-SPEED = EngineSpeed(
-    prefill=1000.0, prefill_square=0.0, step=0.04, step_each=0.005, answer_tokens=50
-)
-
-
-def answer_job(
-    tokens: int = 100,
-    *,
-    priority: Priority = Priority.ANSWER,
-    written: int = 0,
-    joinings: int = 0,
-    **parameters: float,
-) -> Job:
-    options = {"max_tokens": 200, **parameters}
-    prompt = prompt_of("x", tokens)
-    task = AnswerTask(prompt, GenerationParameters(**options))
-    task.written = written
-    return Job((prompt,), priority, "", 0.0, task=task, joinings=joinings)
 
 
 def score_job(priority: Priority = Priority.LABEL) -> Job:

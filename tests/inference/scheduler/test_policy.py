@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.chat import GenerationParameters, Priority
-from inference.engines.protocol import AnswerTask
+from inference.chat import Priority
 from inference.scheduler.jobs import Job
 from inference.scheduler.policy import (
     BatchLimits,
@@ -16,30 +15,8 @@ from inference.scheduler.policy import (
     paddings,
     wait_seconds,
 )
-from inference.scheduler.speed import EngineSpeed
+from tests.inference.scheduler.cast import LIMITS, SPEED, answer_job
 from tests.inference.scheduler.fake_engine import prompt_of
-
-LIMITS = BatchLimits()
-SPEED = EngineSpeed(
-    prefill=1000.0, prefill_square=0.0, step=0.04, step_each=0.005, answer_tokens=50
-)
-
-
-def answer_job(
-    tokens: int = 100,
-    *,
-    priority: Priority = Priority.ANSWER,
-    seam: int | None = 10,
-    prefix: tuple[int, ...] = (),
-    written: int = 0,
-    alone: bool = False,
-    **parameters: float,
-) -> Job:
-    options = {"max_tokens": 200, **parameters}
-    prompt = prompt_of("x", tokens, seam=seam)
-    task = AnswerTask(prompt, GenerationParameters(**options))
-    task.written = written
-    return Job((prompt,), priority, "", 0.0, task=task, prefix=prefix, alone=alone)
 
 
 def score_job(*tokens: int, prefix: tuple[int, ...] = ()) -> Job:
