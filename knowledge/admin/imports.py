@@ -374,7 +374,13 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
         response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="import-{batch.pk}-errors.csv"'
         rows = list(batch.rows.filter(action=Action.ERROR))
-        names = list(dict.fromkeys(name for row in rows for name in row.values))
+        # PostgreSQL does not keep the order in which a row's values were stored.
+        known = [batch.columns[field] for field in FIELDS if field in batch.columns]
+        found = dict.fromkeys(name for row in rows for name in row.values)
+        names = [
+            *(name for name in known if name in found),
+            *(name for name in found if name not in known),
+        ]
         writer = csv.writer(response)
         writer.writerow(
             [gettext("line"), gettext("problem"), *(formula_escape(name) for name in names)]
