@@ -227,7 +227,7 @@ def test_the_transcript_shows_labels_prompt_and_the_way_to_all_answers(
         reverse("admin:conversations_conversation_change", args=[alice.conversation.pk])
     ).content.decode()
 
-    assert "negative" in shown
+    assert "负面" in shown  # "negative", for who reads Chinese
     assert "55%" in shown
     assert "只根据资料回答。" in shown
     assert f"?entry={entry.pk}&amp;revision=1" in shown
