@@ -230,15 +230,22 @@ async def test_waiting_requests_are_answered_as_a_batch_through_the_scheduler(
     assert held.pauses >= 1
 
 
-async def test_two_workers_share_a_batch_and_write_what_one_writes(
-    engine: GeneratorEngine, tmp_path: Path
-) -> None:
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[GeneratorEngine]:
+    """The same weights, run by two workers of one thread each."""
     path: Path = model_find(settings.MODEL, settings.CACHE_DIR)
     for file in path.iterdir():
         if file.name != TUNING:
             (tmp_path / file.name).symlink_to(file)
     tuning_save(tmp_path, EngineTuning(inter_threads=2, intra_threads=1))
-    shared = GeneratorEngine.load(tmp_path, manifest_read(path))
+    engine = GeneratorEngine.load(tmp_path, manifest_read(path))
+    yield engine
+    engine.close()
+
+
+async def test_two_workers_share_a_batch_and_write_what_one_writes(
+    engine: GeneratorEngine, shared: GeneratorEngine
+) -> None:
     try:
         assert shared._generator.num_generators == 2
         for each in (engine, shared):
@@ -254,7 +261,6 @@ async def test_two_workers_share_a_batch_and_write_what_one_writes(
         assert scores.shape == (3, 3)
         assert np.array_equal(scores[0], scores[2])
     finally:
-        shared.close()
         engine.prefixes_set([])
         while await engine.prefixes_settle():
             pass
