@@ -49,11 +49,20 @@ def thinking_budget(
         answer_tokens: the most that the answer may have.
         room: tokens left in the model's context beside prompt and answer.
     """
-    tokens = min(wanted or DEFAULT_TOKENS, room)
-    answering = speeds.prefill_seconds(prompt_tokens + max(tokens, 0))
-    answering += speeds.tokens_expected(answer_tokens) * speeds.step_seconds(1)
-    left = seconds - _SLACK * answering
-    writing = left - speeds.prefill_seconds(prompt_tokens)
-    tokens = min(tokens, int(writing / speeds.step_seconds(1)))
+    reading = speeds.prefill_seconds(prompt_tokens)
+    step = speeds.step_seconds(1)
+    writing = speeds.tokens_expected(answer_tokens) * step
+
+    def answering(tokens: int) -> float:
+        return _SLACK * (speeds.prefill_seconds(prompt_tokens + tokens) + writing)
+
+    # The most tokens that fit, by bisection: all that they cost grows with their number.
+    tokens, most = 0, max(0, min(wanted or DEFAULT_TOKENS, room))
+    while tokens < most:
+        middle = (tokens + most + 1) // 2
+        if reading + middle * step + answering(middle) <= seconds:
+            tokens = middle
+        else:
+            most = middle - 1
     least = min(_TOKENS_LEAST, wanted or _TOKENS_LEAST)
-    return ThinkingBudget(tokens, left) if tokens >= least else None
+    return ThinkingBudget(tokens, seconds - answering(tokens)) if tokens >= least else None

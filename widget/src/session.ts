@@ -34,6 +34,8 @@ export class Session {
   private info: SessionInfo | null = null;
   private identity: Identity | null;
   private pending: Promise<SessionInfo> | null = null;
+  /** How often the page has told who the visitor is. */
+  private identified = 0;
 
   constructor(
     private readonly environment: Environment,
@@ -59,7 +61,7 @@ export class Session {
     const info = this.info;
     if (info && info.expiresAt - this.environment.now() > REFRESH_BEFORE_MS) return info;
     this.pending ??= this.environment
-      .exclusively(`supportdesk:${this.site.siteKey}`, () => this.open())
+      .exclusively(`supportdesk:${this.site.siteKey}`, () => this.openAsIdentified())
       .finally(() => {
         this.pending = null;
       });
@@ -74,31 +76,44 @@ export class Session {
   /** The next session carries this signed identity; null makes the visitor a stranger. */
   identify(identity: Identity | null): void {
     this.identity = identity;
+    this.identified++;
     this.info = null;
     if (identity === null) this.store.remove(RESUME);
   }
 
-  private async open(): Promise<SessionInfo> {
+  /** The page may tell another identity while the desk is asked: the session is of the last one. */
+  private async openAsIdentified(): Promise<SessionInfo> {
+    for (;;) {
+      const identified = this.identified;
+      const isLast = (): boolean => identified === this.identified;
+      try {
+        const info = await this.open(isLast);
+        if (isLast()) return (this.info = info);
+        if (this.identity === null) this.store.remove(RESUME);
+      } catch (error) {
+        if (isLast()) throw error;
+      }
+    }
+  }
+
+  private async open(isLast: () => boolean): Promise<SessionInfo> {
     let response = await this.post(await this.proof());
     if (this.identity !== null && [400, 401, 403].includes(response.status)) {
       // Better a stranger than nobody; identify() makes them known again.
       console.warn("supportdesk: the desk refused the identity token.");
-      this.identity = null;
+      if (isLast()) this.identity = null;
       response = await this.post(null);
     }
     if (response.status === 429 || response.status >= 500) throw new SessionUnavailable();
     if (!response.ok) throw new SessionRefused(`the desk answered ${response.status}`);
-    let info: SessionInfo;
     try {
-      info = this.read((await response.json()) as unknown);
+      return this.read((await response.json()) as unknown);
     } catch (error) {
       if (error instanceof Malformed || error instanceof SyntaxError) {
         throw new SessionUnavailable();
       }
       throw error;
     }
-    this.info = info;
-    return info;
   }
 
   private async proof(): Promise<string | null> {

@@ -2,25 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Outbox } from "../src/outbox";
 import { Store, type Backing } from "../src/storage";
-
-class MapBacking implements Backing {
-  private readonly map = new Map<string, string>();
-  get length(): number {
-    return this.map.size;
-  }
-  key(index: number): string | null {
-    return [...this.map.keys()][index] ?? null;
-  }
-  getItem(key: string): string | null {
-    return this.map.get(key) ?? null;
-  }
-  setItem(key: string, value: string): void {
-    this.map.set(key, value);
-  }
-  removeItem(key: string): void {
-    this.map.delete(key);
-  }
-}
+import { MapBacking } from "./backing";
 
 test("messages outlive the page, in order and with their ids", () => {
   const backing = new MapBacking();

@@ -32,11 +32,19 @@ def test_with_time_and_room_it_is_what_was_wanted() -> None:
 def test_little_time_cuts_it() -> None:
     found = budget(seconds=15)
     assert found is not None
-    assert found.tokens == int((15 - 10.5 - 1) * 10)
+    # Each of t tokens is written (.1 s) and read again for the answer (1.5 times .01 s); reading the
+    # prompt takes 1 s, and the answer keeps 1.5 times the 6 s that it takes without reasoning.
+    assert found.tokens == int((15 - 1 - 1.5 * 6) / 0.115)
+
+
+def test_what_there_is_no_time_to_write_need_not_be_read_for_the_answer() -> None:
+    found = budget(wanted=100_000, room=1_000_000)
+    assert found is not None
+    assert found.tokens == int((60 - 1 - 1.5 * 6) / 0.115)
 
 
 def test_too_little_time_or_room_leaves_none() -> None:
-    assert budget(seconds=12) is None
+    assert budget(seconds=11.5) is None
     assert budget(seconds=1) is None
     assert budget(room=5) is None
     assert budget(room=-50) is None
