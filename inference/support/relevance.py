@@ -41,7 +41,7 @@ CERTAIN = 0.99
 # From these probabilities on an extract of a document is worth reading, and is sent as an answer
 # (docs/evaluation.md).
 EXTRACT_RELEVANT = 0.15
-EXTRACT_LEAST = 0.43
+EXTRACT_LEAST = 0.45
 # A word counts as there from this coverage on (a common beginning, most of a long word).
 _SAME = 0.75
 _TOPIC_WEIGHT = 1.5
