@@ -256,10 +256,10 @@ class GeneratorEngine:
         if self._prefixes.stale:
             if await self._native_wait(self._model_renew):
                 self._prefixes.forget()
-                logger.info("The model is loaded anew, without what is not kept any more.")
+                logger.debug("The model is loaded anew, without what is not kept any more.")
         elif prefix := self._prefixes.cold():
             await self._native_wait(self._prefix_read, prefix)
-            logger.info("Read a beginning of %d tokens to keep it.", len(prefix))
+            logger.debug("Read a beginning of %d tokens to keep it.", len(prefix))
         return bool(self._prefixes.stale or self._prefixes.cold())
 
     async def _model_present(self) -> None:

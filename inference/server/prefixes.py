@@ -45,7 +45,7 @@ async def prefixes_replace(request: Request) -> Response:
     report = await asyncio.to_thread(scheduler.engine.prefixes_set, prefixes)
     if report != service.prefixes:  # the desk says it again from time to time
         service.prefixes = report
-        logger.info(
+        logger.debug(
             "Beginnings of prompts to keep: %d with %d tokens; no room for %d.",
             report.kept, report.tokens, report.refused,
         )  # fmt: skip
