@@ -23,7 +23,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from inference.chat import ChatClient, ChatMessage, GenerationParameters, Priority
+from inference.chat import (
+    ChatClient,
+    ChatMessage,
+    EngineIdentity,
+    GenerationParameters,
+    Priority,
+)
 from inference.errors import EngineError
 from inference.support.passages import SupportPassage
 from inference.support.questions import Wanted, question_of
@@ -96,8 +102,16 @@ UNMEASURED: Final = Reading(found=0.35, missed=-0.46)
 """Until it is measured: as the default model reads English, which it reads worse than Chinese."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The places of the texts that hold what the model named, and whose word it is."""
+
+    places: frozenset[int]
+    engine: EngineIdentity | None
+
+
 class ExtractReader:
-    """Has a model read extracts; how well it reads is measured once for each language.
+    """Has a model read extracts; how well it reads is measured once for each model and language.
 
     ``seconds``: how long one look of the model may take.
     """
@@ -105,33 +119,22 @@ class ExtractReader:
     def __init__(self, client: ChatClient, *, seconds: float) -> None:
         self._client = client
         self._seconds = seconds
-        self._readings: dict[str, Reading] = {}
-        self._tried: dict[str, dict[tuple[str, str], bool]] = {}
+        # The model may be another one from one answer to the next: who said it comes with the answer.
+        self._last: EngineIdentity | None = None
+        self._readings: dict[tuple[EngineIdentity | None, str], Reading] = {}
+        self._tried: dict[tuple[EngineIdentity | None, str], dict[tuple[str, str], bool]] = {}
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
     async def reading(self, language: str) -> Reading:
-        """How the model's word counts in a language; a dozen looks at the first call.
+        """How the word of the model that answered last counts; a dozen looks at the first call.
 
         Raises:
             EngineError: as ``ChatClient.stream``. What was measured until then stays known.
         """
         language = _known(language)
-        if language not in self._readings:
-            pairs = tomllib.loads(_PAIRS.read_text(encoding="utf-8"))["pair"]
-            tried = self._tried.setdefault(language, {})
-            for pair in pairs:
-                for kind in ("answered", "unanswered"):
-                    key = (kind, pair["text"])
-                    if pair["language"] == language and key not in tried:
-                        holding = await self._holding(
-                            pair[kind], [pair["text"]], language, Priority.BACKGROUND
-                        )
-                        tried[key] = 0 in holding
-            self._readings[language] = Reading.measured(
-                *([found for (kind, _), found in tried.items() if kind == one]
-                  for one in ("answered", "unanswered"))
-            )  # fmt: skip
-        return self._readings[language]
+        while (reading := self._readings.get((self._last, language))) is None:
+            await self._measure(language)
+        return reading
 
     async def verified(
         self, question: str, passages: Sequence[SupportPassage], language: str
@@ -147,14 +150,14 @@ class ExtractReader:
         read = [p for p in passages if p.extract and p.probability is not None][:VERIFIED_MOST]
         if not read or question_of(question, language).wanted in _NOT_IN_WORDS:
             return tuple(passages)
-        reading = self._readings.get(_known(language))
+        texts = [passage.extract for passage in read]
+        look = await self._look(question, texts, language, Priority.ANSWER)
+        reading = self._readings.get((look.engine, _known(language)))
         if reading is None:
             reading = UNMEASURED
             self._measure_beside(_known(language))
-        texts = [passage.extract for passage in read]
-        holding = await self._holding(question, texts, language, Priority.ANSWER)
         moved = {
-            passage.id: _moved(passage, reading.found if place in holding else reading.missed)
+            passage.id: _moved(passage, reading.found if place in look.places else reading.missed)
             for place, passage in enumerate(read)
         }
         return tuple(
@@ -167,35 +170,61 @@ class ExtractReader:
     def _measure_beside(self, language: str) -> None:
         running = self._measuring.get(language)
         if running is None or running.done():
-            self._measuring[language] = asyncio.create_task(self._measure(language))
+            self._measuring[language] = asyncio.create_task(self._measure_or_leave(language))
 
-    async def _measure(self, language: str) -> None:
+    async def _measure_or_leave(self, language: str) -> None:
         try:
-            await self.reading(language)
+            await self._measure(language)
         except EngineError as error:
             logger.info("How the model reads was not measured; the next question tries: %s", error)
 
-    async def _holding(
+    async def _measure(self, language: str) -> None:
+        """Ask of the texts that the model was not asked of; then its reading is known, unless
+        another model took its place meanwhile."""
+        pairs = tomllib.loads(_PAIRS.read_text(encoding="utf-8"))["pair"]
+        wanted = [
+            (kind, pair)
+            for pair in pairs
+            if pair["language"] == language
+            for kind in ("answered", "unanswered")
+        ]
+        for kind, pair in wanted:
+            key = (kind, pair["text"])
+            if key not in self._tried.get((self._last, language), ()):
+                look = await self._look(pair[kind], [pair["text"]], language, Priority.BACKGROUND)
+                tried = self._tried.setdefault((look.engine, language), {})
+                tried[key] = bool(look.places)
+        tried = self._tried.get((self._last, language), {})
+        if len(tried) == len(wanted):
+            self._readings[self._last, language] = Reading.measured(
+                *([found for (kind, _), found in tried.items() if kind == one]
+                  for one in ("answered", "unanswered"))
+            )  # fmt: skip
+
+    async def _look(
         self, question: str, texts: Sequence[str], language: str, priority: Priority
-    ) -> set[int]:
-        """The places of the texts that hold what the model names as the answer."""
+    ) -> _Look:
+        """Has the model name the answer in the texts."""
         wording = _WORDINGS[_known(language)]
         messages = [
             ChatMessage("system", wording.system),
             ChatMessage("user", wording.user.format(text="\n".join(texts), question=question)),
         ]
-        named = ""
+        named, engine = "", None
         seconds = self._seconds if priority is Priority.ANSWER else _MEASURE_SECONDS
         chunks = self._client.stream(messages, _ANSWER, timeout=seconds, priority=priority)
         async with aclosing(chunks):
             async for chunk in chunks:
                 named += chunk.text
+                engine = chunk.engine or engine
+        self._last = engine
         words = _bare(named, language)
         # What the question says itself is no answer to it.
         if not words or words in wording.nothing or words in _bare(question, language):
-            return set()
+            return _Look(frozenset(), engine)
         stands = re.compile(rf"(?<![0-9a-z]){re.escape(words)}(?![0-9a-z])")
-        return {place for place, text in enumerate(texts) if stands.search(_bare(text, language))}
+        places = [place for place, text in enumerate(texts) if stands.search(_bare(text, language))]
+        return _Look(frozenset(places), engine)
 
 
 def _moved(passage: SupportPassage, by: float) -> SupportPassage:

@@ -9,7 +9,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -78,13 +79,13 @@ def desk_readonly(context: template.Context, field: AdminReadonlyField) -> str:
     Django links every record that a field points to. Who may not open that record's page gets its
     name as plain words, not a way to a refusal.
     """
-    contents = str(field.contents())
+    contents = conditional_escape(field.contents())
     if contents == "None":
         return "-"
     target = _target(field)
     if target is not None and not _may_open(context["request"], target):
         return str(target)
-    return mark_safe(contents)  # noqa: S308  escaped by the field
+    return contents
 
 
 def _target(field: AdminReadonlyField) -> Model | None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from inference.chat import ChatChunk, ChatMessage
+from inference.chat import ChatChunk, ChatMessage, EngineIdentity
 from inference.errors import EngineDown
 from inference.support.extracts import (
     EXTRACT_MOST,
@@ -153,6 +153,7 @@ class Reader:
         self.fails_at = fails_at
         self.failed = asyncio.Event()
         self.looks = 0
+        self.model = "small"
 
     async def stream(
         self, messages: list[ChatMessage], *_: object, **__: object
@@ -167,7 +168,7 @@ class Reader:
             named = self.answer
         elif not self.reads:
             named = "the"
-        yield ChatChunk(f"{named}.", finish_reason="stop")
+        yield ChatChunk(f"{named}.", finish_reason="stop", engine=EngineIdentity(self.model))
 
 
 MEASURED = {
@@ -216,6 +217,23 @@ async def test_a_measure_that_the_engine_breaks_off_is_taken_up_by_the_next_ques
 
     assert measured.found > UNMEASURED.found
     assert client.looks == 1 + 12 + 1
+
+
+async def test_a_model_that_takes_the_place_of_another_is_measured_anew() -> None:
+    client = Reader("40 metres")
+    reader = ExtractReader(client, seconds=1.0)
+    before = extracted()
+    small = await reader.reading("en")
+
+    client.model, client.reads = "another", False
+    unmeasured = await reader.verified(QUESTION, before, "en")
+    another = await reader.reading("en")
+    measured = await reader.verified(QUESTION, before, "en")
+
+    assert small.found > 0
+    assert another == Reading(found=0.0, missed=0.0)
+    assert unmeasured[0].probability > before[0].probability
+    assert [p.probability for p in measured] == pytest.approx([p.probability for p in before])
 
 
 @pytest.mark.parametrize("named", ["none", "90 metres", "40 met", "old tower", ""])
