@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import stamina
-from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
+from stamina.instrumentation import set_on_retry_hooks
 
 from inference.backends.backend import Backend, EnginesAway, PoolPolicy
 from inference.chat import EngineHealth
@@ -33,8 +33,8 @@ from inference.errors import (
 )
 
 logger = logging.getLogger(__name__)
-# Its other hooks would write to standard output, where commands print their JSON.
-set_on_retry_hooks([LoggingOnRetryHook])
+# ``failure_note`` tells what failed; its own hooks name neither the engine nor the reason.
+set_on_retry_hooks([])
 
 T = TypeVar("T")
 Call = Callable[[Backend, float, float], Awaitable[T]]
