@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from conversations.admin import tool_evidence
 from conversations.enums import Outcome, Role, Tier
-from conversations.label_words import label_words
 from conversations.labels import KEYWORDS, LANGUAGE
 from conversations.models import Message, MessageLabel, PassageUse, Provenance, Rating, Replay
+from knowledge.label_words import label_words
 from knowledge.models import LabelSet, Language
 
 LABEL_NAMES: dict[str, str | Promise] = {

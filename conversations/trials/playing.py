@@ -15,7 +15,6 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from conversations.enums import Reason, Tier
-from conversations.label_words import label_words
 from conversations.ladder.values import Climbed, dialogue_of
 from conversations.lanes import READS
 from conversations.rehearsal import SECONDS, Rehearsal, Staging, question_for
@@ -25,6 +24,7 @@ from inference.labels.keywords import keywords_of
 from inference.prompts.rendering import SAMPLE_BARE, prompt_render
 from inference.text.names import name_in
 from knowledge.label_sets import label_sets_enabled
+from knowledge.label_words import label_words
 from knowledge.models import Language, Site
 from knowledge.selectors import PublishedPrompt
 from knowledge.trials.gate import GATED_ROLE

@@ -3,7 +3,8 @@
 from knowledge.admin.audiences import AudienceAdmin
 from knowledge.admin.entries import EntryAdmin
 from knowledge.admin.imports import KnowledgeImportAdmin
-from knowledge.admin.labels import LabelExampleAdmin, LabelSetAdmin
+from knowledge.admin.label_examples import LabelExampleAdmin
+from knowledge.admin.labels import LabelSetAdmin
 from knowledge.admin.prompts import PromptTemplateAdmin
 from knowledge.admin.proposals import EntryProposalAdmin
 from knowledge.admin.rules import RuleAdmin

@@ -1,10 +1,7 @@
-"""Label sets: their labels and examples, trying sentences, and how good the labels are."""
+"""Label sets: their labels, trying sentences, and how good the labels are."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -22,29 +19,24 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from inference.errors import InferenceError, PromptError
-from inference.labels.cascade import ALWAYS
-from inference.labels.classifier import Fit, LabelClassifier
-from inference.labels.confidence import EXAMPLES_LEAST, probability_most
-from inference.labels.fitting import CASCADE
-from inference.labels.values import Labelling
+from inference.labels.confidence import EXAMPLES_LEAST
+from knowledge.admin.label_trials import (
+    TrialRow,
+    cascade_words,
+    measure_rows,
+    report_rows,
+    trial_make,
+    weak_labels,
+)
 from knowledge.admin.refusals import refusal_words
-from knowledge.label_sets import SiteLabelSet, label_set_read
-from knowledge.label_tasks import labeller_open
-from knowledge.models import Label, LabelExample, LabelSet
+from knowledge.label_sets import label_set_read
+from knowledge.label_words import SET_WORDS, label_set_words
+from knowledge.models import Label, LabelSet
 from knowledge.services.labels import (
-    label_example_save,
-    label_examples_delete,
     label_examples_import,
     label_set_check,
     label_set_learn,
 )
-
-_TRY_SECONDS = 20.0
-VIEW_NAMES = {
-    "words": gettext_lazy("words"),
-    "meaning": gettext_lazy("meaning"),
-    "model": gettext_lazy("model"),
-}
 
 
 class LabelSetForm(ModelForm):
@@ -92,26 +84,18 @@ class ExamplesForm(forms.Form):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRow:
-    """One sentence and what the set says of it; percentages are whole numbers."""
+class KeyFilter(admin.SimpleListFilter):
+    """Sets by what they sort by, in the reader's words."""
 
-    text: str
-    label: str
-    is_sure: bool
-    why: str
-    bars: list[tuple[str, int]]
-    labelling: Labelling
+    title = gettext_lazy("key")
+    parameter_name = "key"
 
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        keys = LabelSet.objects.order_by("key").values_list("key", flat=True).distinct()
+        return [(key, f"{SET_WORDS[key]} · {key}" if key in SET_WORDS else key) for key in keys]
 
-@dataclass(frozen=True, slots=True)
-class MeasureRow:
-    """How good one combination of views is."""
-
-    views: str
-    accuracy: int
-    macro_f1: int
-    is_used: bool
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LabelSet]) -> QuerySet[LabelSet]:
+        return queryset.filter(key=self.value()) if self.value() else queryset
 
 
 @admin.register(LabelSet)
@@ -120,8 +104,8 @@ class LabelSetAdmin(ModelAdmin):
 
     form = LabelSetForm
     inlines = (LabelInline,)
-    list_display = ("name", "key", "language_label", "site_label", "example_count", "state")
-    list_filter = ("is_enabled", "key", "language", "site")
+    list_display = ("title", "key", "language_label", "site_label", "example_count", "state")
+    list_filter = ("is_enabled", KeyFilter, "language", "site")
     list_filter_sheet = True
     list_select_related = ("site",)
     search_fields = ("name", "key")
@@ -130,7 +114,7 @@ class LabelSetAdmin(ModelAdmin):
     change_form_show_cancel_button = True
     warn_unsaved_form = True
     fieldsets = (
-        (None, {"fields": (("name", "is_enabled"), ("key", "language", "site"))}),
+        (None, {"fields": (("name", "is_enabled"), ("key", "language"), "site")}),
         (
             gettext_lazy("What the model is asked"),
             {
@@ -145,6 +129,10 @@ class LabelSetAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LabelSet]:
         return super().get_queryset(request).annotate(examples_total=Count("examples"))
+
+    @display(description=gettext_lazy("name"), ordering="name")
+    def title(self, label_set: LabelSet) -> str:
+        return label_set_words(label_set.key, label_set.name)
 
     @display(description=gettext_lazy("language"), ordering="language")
     def language_label(self, label_set: LabelSet) -> str:
@@ -203,7 +191,8 @@ class LabelSetAdmin(ModelAdmin):
         fit = known.classifier.fit if known.classifier else None
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Try and measure: %(name)s") % {"name": label_set.name},
+            "title": _("Try and measure: %(name)s")
+            % {"name": label_set_words(label_set.key, label_set.name)},
             "opts": self.opts,
             "original": label_set,
             "label_set": label_set,
@@ -214,7 +203,7 @@ class LabelSetAdmin(ModelAdmin):
             "fit": fit,
             "measures": measure_rows(known.classifier),
             "cascade": cascade_words(known.classifier),
-            "reports": report_rows(fit),
+            "reports": report_rows(known.key, fit),
             "example_count": len(known.value.examples),
             "examples_least": EXAMPLES_LEAST,
             "weak_labels": weak_labels(known),
@@ -269,167 +258,3 @@ class LabelSetAdmin(ModelAdmin):
 
     def _try_page(self, set_id: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:knowledge_labelset_try", args=[set_id]))
-
-
-@admin.register(LabelExample)
-class LabelExampleAdmin(ModelAdmin):
-    """Labelled texts, to filter, correct and delete."""
-
-    list_display = ("text", "label", "label_set", "created_at")
-    list_filter = ("label_set", "label", "is_default")
-    list_filter_sheet = True
-    list_select_related = ("label", "label_set")
-    search_fields = ("text",)
-    fields = ("label_set", "label", "text")
-    autocomplete_fields = ()
-
-    def save_model(
-        self, request: HttpRequest, obj: LabelExample, form: ModelForm[LabelExample], change: bool
-    ) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            label_set_learn(label_set=obj.label_set)
-        else:
-            obj.pk = label_example_save(label_set=obj.label_set, label=obj.label, text=obj.text).pk
-
-    def delete_model(self, request: HttpRequest, obj: LabelExample) -> None:
-        label_examples_delete(examples=[obj])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LabelExample]) -> None:
-        label_examples_delete(examples=queryset)
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "label":
-            field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-            field.queryset = Label.objects.select_related("label_set")
-            field.label_from_instance = lambda label: f"{label.label_set} · {label.name}"
-            return field
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-
-def trial_make(known: SiteLabelSet, texts: list[str]) -> list[TrialRow]:
-    """Label some texts with the engines of the settings.
-
-    Raises:
-        InferenceError: the set cannot label them, with a sentence.
-    """
-
-    async def ask() -> list[Labelling]:
-        async with labeller_open() as labeller:
-            return await labeller.label(
-                known.value, texts, classifier=known.classifier, timeout=_TRY_SECONDS
-            )
-
-    return [
-        TrialRow(
-            text=text,
-            label=labelling.best,
-            is_sure=labelling.label is not None,
-            why=labelling_words(labelling),
-            bars=[(name, round(100 * p)) for name, p in labelling.probabilities[:5]],
-            labelling=labelling,
-        )
-        for text, labelling in zip(texts, asyncio.run(ask()), strict=True)
-    ]
-
-
-def labelling_words(labelling: Labelling) -> str:
-    """Who said so, and why it is unsure."""
-    views = ", ".join(str(VIEW_NAMES[view]) for view in labelling.views)
-    told = _("By %(views)s.") % {"views": views}
-    if labelling.is_weak:
-        weak = _("Unsure: “%(label)s” has fewer than %(least)d examples.") % {
-            "label": labelling.best,
-            "least": EXAMPLES_LEAST,
-        }
-        return f"{weak} {told}"
-    if labelling.label is None:
-        unsure = _(
-            "Unsure: “%(label)s” is the likeliest with %(percent)d %%, and needs %(least)d %%."
-        ) % {
-            "label": labelling.best,
-            "percent": round(100 * labelling.probability),
-            "least": round(100 * labelling.threshold),
-        }
-        return f"{unsure} {told}"
-    return told
-
-
-def measure_rows(classifier: LabelClassifier | None) -> list[MeasureRow]:
-    """The scores of every combination of views, the one in use marked."""
-    if classifier is None:
-        return []
-    used = "words+meaning" if classifier.meaning else "words"
-    if classifier.wants_model:
-        used += "+model" + (CASCADE if classifier.fit.cascade.cut < ALWAYS.cut else "")
-    return [
-        MeasureRow(
-            views=views_words(key),
-            accuracy=round(100 * score.accuracy),
-            macro_f1=round(100 * score.macro_f1),
-            is_used=key == used,
-        )
-        for key, score in classifier.fit.scores.items()
-    ]
-
-
-def views_words(key: str) -> str:
-    """The name of a combination of views in words."""
-    name, _blank, kind = key.partition(" ")
-    words = " + ".join(str(VIEW_NAMES[view]) for view in name.split("+"))
-    told = {
-        "": "%(views)s",
-        "(asked)": _("%(views)s, on the examples the model was asked of"),
-        CASCADE.strip(): _("%(views)s, the model only where the others are not sure"),
-    }
-    return told[kind] % {"views": words}
-
-
-def cascade_words(classifier: LabelClassifier | None) -> str:
-    """When the model is asked, and why, in a sentence or two; "" for a set that learnt nothing."""
-    if classifier is None:
-        return ""
-    fit, cascade = classifier.fit, classifier.fit.cascade
-    if fit.gain is None:
-        return _("The model was not asked, because it was away or the set has no words for it.")
-    if not fit.model_adds:
-        return _("That the model decides better could not be told from chance, so it is not asked.")
-    if cascade.cut >= ALWAYS.cut:
-        return _(
-            "The model makes the labels better, so it is asked of every message: how sure words and "
-            "meaning must be to do without it cannot be told from these examples."
-        )
-    return _(
-        "The model makes the labels better, so it is asked where words and meaning are less than "
-        "%(cut)d %% sure: of %(asked)d %% of the examples. Because it is not asked of the others, fewer than "
-        "%(most).1f messages in a hundred get a worse label."
-    ) % {
-        "cut": round(100 * cascade.cut),
-        "asked": round(100 * cascade.asked),
-        "most": 100 * cascade.spoilt_most,
-    }
-
-
-def weak_labels(known: SiteLabelSet) -> list[tuple[str, int, int]]:
-    """Labels with so few examples that they are never told for sure: name, how many, and the
-    highest probability in per cent that they may get."""
-    counts = Counter(example.label for example in known.value.examples)
-    return [
-        (name, counts[name], round(100 * probability_most(counts[name])))
-        for name in known.value.names
-        if counts[name] < EXAMPLES_LEAST
-    ]
-
-
-def report_rows(fit: Fit | None) -> list[tuple[str, int, int, int, int]]:
-    """Label, examples, and precision, recall and share of unsure ones in percent."""
-    return [
-        (
-            row.name,
-            row.examples,
-            round(100 * row.precision),
-            round(100 * row.recall),
-            round(100 * row.unsure),
-        )
-        for row in (fit.labels if fit else ())
-    ]

@@ -6,6 +6,7 @@ from django.core.validators import MaxLengthValidator, MaxValueValidator, MinVal
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.label_words import label_set_words, label_words
 from knowledge.models.languages import AnyLanguage
 from knowledge.models.sites import Site
 
@@ -83,7 +84,7 @@ class LabelSet(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return label_set_words(self.key, self.name)
 
 
 class Label(models.Model):
@@ -120,7 +121,7 @@ class Label(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return label_words(self.label_set.key, self.name)
 
 
 class LabelExample(models.Model):

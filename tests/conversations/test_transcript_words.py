@@ -11,8 +11,8 @@ from django.utils import translation
 
 from conversations import ladder
 from conversations.admin.transcript import STAGE_LABELS, transcript
-from conversations.label_words import LABEL_WORDS
 from conversations.models import MessageLabel, Provenance
+from knowledge.label_words import LABEL_WORDS
 from knowledge.models import LabelSet
 from knowledge.services.label_defaults import label_tables
 from tests.supportdesk.staff.desk_factory import answer_make, site_make

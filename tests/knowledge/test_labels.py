@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 from django_tasks_db.models import DBTaskResult
 
 from inference.labels.cascade import ALWAYS, Cascade
@@ -16,9 +17,10 @@ from inference.labels.combination import Gain
 from inference.labels.labelling import Labeller
 from inference.labels.storage import classifier_dump, classifier_load
 from knowledge import label_tasks
-from knowledge.admin import labels as label_pages
+from knowledge.admin import label_trials as label_pages
 from knowledge.label_sets import label_set_read, label_sets_enabled, words_of
 from knowledge.label_tasks import label_set_learning
+from knowledge.label_words import LABEL_WORDS, SET_WORDS, SHIPPED_NAMES
 from knowledge.models import Label, LabelExample, LabelFit, LabelSet
 from knowledge.services.label_defaults import label_default, label_tables
 from knowledge.services.labels import (
@@ -289,3 +291,40 @@ def test_staff_see_of_which_messages_the_model_is_asked(
     stored.save()
     url = reverse("admin:knowledge_labelset_try", args=[mood.pk])
     assert told in admin_client.get(url, headers=ENGLISH).content.decode()
+
+
+def test_shipped_sets_and_labels_are_called_in_the_readers_language(
+    db, admin_client: Client
+) -> None:
+    label_defaults_ensure()
+    url = reverse("admin:knowledge_labelset_changelist")
+    page = admin_client.get(url, headers={"accept-language": "zh-hans"}).content.decode()
+    assert page.count("意图</a>") == 2  # of the Chinese and of the English set
+    assert "意图 · intent" in page  # the filter
+    label_set = LabelSet.objects.get(key="sentiment", language="en")
+    with translation.override("en"):
+        assert str(label_set) == "Sentiment"
+    with translation.override("zh-hans"):
+        assert str(label_set) == "情绪"
+        assert str(label_set.labels.get(name="positive")) == "正面"
+        label_set.name = "Mood of the shop"
+        assert str(label_set) == "Mood of the shop"
+
+
+def test_examples_are_filtered_by_set_and_label(db, admin_client: Client) -> None:
+    label_defaults_ensure()
+    label_set = LabelSet.objects.get(key="sentiment", language="en")
+    url = reverse("admin:knowledge_labelexample_changelist")
+    response = admin_client.get(
+        url, {"label_set__id__exact": label_set.pk, "label": "sentiment.positive"}, headers=ENGLISH
+    )
+    found = list(response.context["cl"].queryset)
+    assert found
+    assert {(each.label_set_id, each.label.name) for each in found} == {(label_set.pk, "positive")}
+
+
+def test_every_shipped_set_and_label_has_a_name_for_people() -> None:
+    for table in label_tables():
+        assert table["key"] in SET_WORDS
+        assert table["name"] in SHIPPED_NAMES
+        assert {row["name"] for row in table["labels"]} <= set(LABEL_WORDS[table["key"]])
