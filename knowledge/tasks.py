@@ -8,13 +8,15 @@ from typing import Final
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import gettext, override
+from django.utils.translation import override
 from django_tasks import task
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from inference.client import OpenAIEmbeddingClient
 from knowledge.models import KnowledgeImport
+from knowledge.notices import notice as _
+from knowledge.notices import notice_stored
 from knowledge.services.imports.applying import import_apply, import_undo
 from knowledge.services.imports.planning import import_plan_show, import_read
 from knowledge.services.imports.similarity import import_similar_find
@@ -33,8 +35,8 @@ def import_planning(batch_id: int, language: str) -> None:
     with override(language):
         import_read(batch=batch)
         if batch.data is None and _similar_find(batch) is None:
-            note = gettext("Possible duplicates were not looked for: the encoder does not answer.")
-            batch.notes = [*batch.notes, note]
+            note = _("Possible duplicates were not looked for: the encoder does not answer.")
+            batch.notes = [*batch.notes, notice_stored(note)]
         import_plan_show(batch=batch)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django import forms
@@ -16,21 +14,16 @@ from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
-from knowledge.admin.differences import difference_html
+from knowledge.admin.import_forms import ImportColumnsForm, ImportUploadForm
+from knowledge.admin.import_rows import errors_write, row_shown
 from knowledge.admin.site_choice import SiteChosen
 from knowledge.documents.blocks import DocumentRefused
-from knowledge.documents.rows import formula_escape
 from knowledge.models import KnowledgeImport, KnowledgeImportRow
 from knowledge.services.imports.applying import (
     ImportStateWrong,
@@ -39,9 +32,7 @@ from knowledge.services.imports.applying import (
     import_start,
     import_undo_start,
 )
-from knowledge.services.imports.columns import FIELDS, NEEDED, columns_guess
 from knowledge.services.imports.planning import (
-    SUFFIXES,
     import_columns,
     import_columns_set,
     import_create,
@@ -50,135 +41,10 @@ from knowledge.services.imports.planning import (
 from knowledge.services.proposals import change_is_live
 from knowledge.tasks import import_applying, import_planning, import_undoing
 from knowledge.uploads import TICKET_COOKIE, TICKET_SECONDS, ticket_make
-from knowledge.web_pages.reading import address_clean
 
 ROWS_SHOWN: Final = 50
-HEADING_SHOWN: Final = 80
 State = KnowledgeImport.State
 Action = KnowledgeImportRow.Action
-
-FIELD_LABELS: Final[dict[str, Any]] = {
-    "question": _("question"),
-    "answer": _("answer"),
-    "phrasings": _("other phrasings"),
-    "keywords": _("keywords"),
-    "language": _("language"),
-    "status": _("status"),
-    "audience": _("audience"),
-    "valid_from": _("valid from"),
-    "valid_until": _("valid until"),
-}
-
-
-class ImportUploadForm(forms.ModelForm):
-    """A file, where it goes, and whether customers see it at once."""
-
-    file = forms.FileField(
-        label=_("File"),
-        required=False,
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ",".join(SUFFIXES)}),
-        help_text=_(
-            "Questions and answers as CSV, Excel or JSON Lines; or a document as Markdown, HTML, "
-            "text, PDF or Word, which is cut at its headings. Nothing changes before you have "
-            "seen what would change."
-        ),
-    )
-
-    class Meta:
-        model = KnowledgeImport
-        fields = ("site", "entry_status", "address", "whole_site")
-        labels = {"whole_site": _("The whole site")}
-        help_texts = {"whole_site": _("Every page that its sitemap lists.")}
-
-    def clean(self) -> dict[str, Any]:
-        """Either a file or an address."""
-        data = super().clean() or {}
-        if not settings.WEB_IMPORT:
-            data["address"] = ""
-        if data.get("file") and data.get("address"):
-            self.add_error("address", _("Give a file or an address, not both."))
-        elif not data.get("file") and not data.get("address") and "file" not in self.errors:
-            self.add_error("file", _("Choose a file."))
-        elif data.get("address"):
-            try:
-                data["address"] = address_clean(data["address"])
-            except DocumentRefused as error:
-                self.add_error("address", str(error))
-        return data
-
-
-class ImportColumnsForm(forms.Form):
-    """Which column of the file each field is read from."""
-
-    def __init__(self, *args: Any, columns: tuple[str, ...], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        guess = columns_guess(columns)
-        choices = [("", "–"), *((name, _heading(name)) for name in columns if name)]
-        for field in FIELDS:
-            self.fields[field] = forms.ChoiceField(
-                label=FIELD_LABELS[field],
-                choices=choices,
-                required=field in NEEDED,
-                initial=guess.get(field, ""),
-                widget=UnfoldAdminSelectWidget,
-            )
-
-
-def _heading(name: str) -> str:
-    return name if len(name) <= HEADING_SHOWN else f"{name[:HEADING_SHOWN]}…"
-
-
-@dataclass(frozen=True, slots=True)
-class ShownRow:
-    """A row of the preview: what it would do, with the differences marked."""
-
-    row: KnowledgeImportRow
-    question: SafeString
-    answer: SafeString
-    others: list[tuple[str | Promise, SafeString]]
-
-
-def row_shown(row: KnowledgeImportRow) -> ShownRow:
-    """The row's values beside what is there now."""
-    before: dict[str, Any] = row.before or {}
-    is_change = row.action in (Action.UPDATE, Action.REMOVE)
-
-    def text(values: dict[str, Any], name: str) -> str:
-        value = values.get(name, "")
-        if name in ("valid_from", "valid_until"):
-            return _moment(value)
-        return "\n".join(value) if isinstance(value, list) else str(value)
-
-    def shown(name: str) -> SafeString:
-        now = text(row.values, name)
-        return difference_html(text(before, name) if is_change else now, now)
-
-    others = [
-        (FIELD_LABELS[name], shown(name))
-        for name in FIELDS[2:]
-        if (is_change and text(before, name) != text(row.values, name))
-        or (
-            row.action == Action.CREATE
-            and name not in ("language", "status")
-            and row.values.get(name)
-        )
-    ]
-    return ShownRow(row, shown("question"), shown("answer"), others)
-
-
-def _cell(value: Any) -> str:
-    """A value as the import reads it back: several phrasings a line each."""
-    if value is None:
-        return ""
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _moment(value: str | None) -> str:
-    """A stored moment as people read it, in the desk's time."""
-    moment = parse_datetime(value) if value else None
-    if moment is None or timezone.is_naive(moment):
-        return value or ""
-    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 @admin.register(KnowledgeImport)
@@ -373,21 +239,7 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
         batch = self._batch(request, str(batch_id))
         response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="import-{batch.pk}-errors.csv"'
-        rows = list(batch.rows.filter(action=Action.ERROR))
-        # PostgreSQL does not keep the order in which a row's values were stored.
-        known = [batch.columns[field] for field in FIELDS if field in batch.columns]
-        found = dict.fromkeys(name for row in rows for name in row.values)
-        names = [
-            *(name for name in known if name in found),
-            *(name for name in found if name not in known),
-        ]
-        writer = csv.writer(response)
-        writer.writerow(
-            [gettext("line"), gettext("problem"), *(formula_escape(name) for name in names)]
-        )
-        for row in rows:
-            cells = [_cell(row.values.get(name)) for name in names]
-            writer.writerow([row.line, row.message, *(formula_escape(cell) for cell in cells)])
+        errors_write(response, batch)
         return response
 
     def _batch(self, request: HttpRequest, object_id: str) -> KnowledgeImport:

@@ -23,11 +23,12 @@ from knowledge.services.proposals import (
     PUBLISH,
     ProposalStateWrong,
     proposal_approve,
+    proposal_made,
     proposal_outcome,
     proposal_refuse,
     proposal_withdraw,
 )
-from knowledge.services.revisions import EntryContent, content_of, content_of_revision
+from knowledge.services.revisions import EntryContent, content_of
 
 State = EntryProposal.State
 
@@ -91,12 +92,13 @@ class EntryProposalAdmin(ModelAdmin):
         """What the proposal would change in the entry as it is now."""
         proposal = self._proposal(request, object_id)
         entry = Entry.objects.filter(pk=proposal.entry_id or 0).first()
-        proposed = content_of_revision(proposal)
-        before: EntryContent | None = None
-        after, conflicts = proposed, tuple[str, ...]()
+        conflicts = tuple[str, ...]()
         if entry is not None and proposal.state == State.PROPOSED:
             outcome = proposal_outcome(proposal=proposal, entry=entry)
-            before, after, conflicts = content_of(entry), outcome.content, outcome.conflicts
+            before: EntryContent | None = content_of(entry)
+            after, conflicts = outcome.content, outcome.conflicts
+        else:
+            before, after = proposal_made(proposal=proposal)
         fields = fields_shown(before, after, audience_names(proposal))
         is_open = proposal.state == State.PROPOSED
         context = {

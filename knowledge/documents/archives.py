@@ -10,9 +10,8 @@ import io
 import zipfile
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.blocks import DocumentRefused
+from knowledge.notices import notice as _
 
 UNPACKED_MOST: Final = 200 * 1024 * 1024
 """Bytes that all members may have together."""

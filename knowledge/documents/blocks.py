@@ -34,4 +34,8 @@ class Document:
 
 
 class DocumentRefused(Exception):
-    """A file that cannot be read as a whole; ``str()`` is one translated sentence."""
+    """A file that cannot be read as a whole; ``sentence`` says why and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.blocks import DocumentRefused
+from knowledge.notices import notice as _
 
 
 def text_decode(data: bytes) -> str:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.blocks import Document, DocumentRefused
 from knowledge.documents.encodings import text_decode
 from knowledge.documents.markdown import markdown_read
@@ -17,6 +15,7 @@ from knowledge.documents.plain import plain_read
 from knowledge.documents.questions import questions_marked
 from knowledge.documents.web_page import html_read
 from knowledge.documents.word import word_read
+from knowledge.notices import notice as _
 
 FILE_MOST: Final = 50 * 1024 * 1024
 """Bytes of a file."""
@@ -52,8 +51,11 @@ def document_read(data: bytes, *, file_name: str) -> Document:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DocumentRefused(
-            _("Files of the kind “%(kind)s” cannot be read; known: %(known)s.")
-            % {"kind": path.suffix or file_name, "known": ", ".join(DOCUMENT_SUFFIXES)}
+            _(
+                "Files of the kind “%(kind)s” cannot be read; known: %(known)s.",
+                kind=path.suffix or file_name,
+                known=", ".join(DOCUMENT_SUFFIXES),
+            )
         )
     if len(data) > FILE_MOST:
         raise DocumentRefused(_("The file is larger than 50 MB; split it."))

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.blocks import Block, Document, DocumentRefused
 from knowledge.documents.plain import heading_level, plain_read
+from knowledge.notices import notice as _
 
 PAGES_MOST: Final = 500
 _HEADING_MOST: Final = 80
@@ -54,7 +53,7 @@ def pdf_read(data: bytes, *, name: str = "") -> Document:
     with pdf:
         if len(pdf) > PAGES_MOST:
             raise DocumentRefused(
-                _("The PDF file has more than %(most)d pages; split it.") % {"most": PAGES_MOST}
+                _("The PDF file has more than %(most)d pages; split it.", most=PAGES_MOST)
             )
         pages = [_lines(pdf[number]) for number in range(len(pdf))]
         title = (pdf.get_metadata_value("Title") or "").strip()
@@ -63,9 +62,7 @@ def pdf_read(data: bytes, *, name: str = "") -> Document:
             _("The PDF file holds no text, only pictures of it; run a text recognition first.")
         )
     empty = sum(1 for page in pages if not page)
-    notes = (
-        (_("%(count)d pages hold no text and were left out.") % {"count": empty},) if empty else ()
-    )
+    notes = (_("%(count)d pages hold no text and were left out.", count=empty),) if empty else ()
     return Document(title or name, tuple(_blocks(_without_edges(pages))), notes)
 
 

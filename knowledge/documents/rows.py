@@ -13,12 +13,11 @@ from pathlib import PurePath
 from typing import Any, Final
 from zipfile import BadZipFile
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.archives import archive_check
 from knowledge.documents.blocks import DocumentRefused
 from knowledge.documents.encodings import text_decode
 from knowledge.documents.files import FILE_MOST
+from knowledge.notices import notice as _
 
 LINE_MOST: Final = 200_000
 """Characters of one row; far above what an entry may hold."""
@@ -55,8 +54,11 @@ def rows_open(data: bytes, *, file_name: str) -> RowsFile:
     opener = _OPENERS.get(PurePath(file_name).suffix.lower())
     if opener is None:
         raise DocumentRefused(
-            _("Files of the kind “%(kind)s” cannot be read; known: %(known)s.")
-            % {"kind": PurePath(file_name).suffix or file_name, "known": ", ".join(ROW_SUFFIXES)}
+            _(
+                "Files of the kind “%(kind)s” cannot be read; known: %(known)s.",
+                kind=PurePath(file_name).suffix or file_name,
+                known=", ".join(ROW_SUFFIXES),
+            )
         )
     return opener(data)
 
@@ -88,7 +90,7 @@ def _csv_rows(reader: Any, header: tuple[str, ...]) -> Iterator[Row]:
             cells = next(reader, None)
         except csv.Error as error:
             # What follows a broken quote cannot be told apart, so reading ends here.
-            yield Row(line, problem=_("The row is not valid CSV: %(why)s.") % {"why": error})
+            yield Row(line, problem=_("The row is not valid CSV: %(why)s.", why=str(error)))
             return
         if cells is None:
             return

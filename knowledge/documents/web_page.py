@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.blocks import Block, Document, DocumentRefused
+from knowledge.notices import notice as _
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.archives import archive_check
 from knowledge.documents.blocks import Block, Document, DocumentRefused
 from knowledge.documents.plain import heading_level
+from knowledge.notices import notice as _
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from knowledge.models.entries import Document, Entry
 from knowledge.models.fields import OrderedJSONField
 from knowledge.models.sites import Site
+from knowledge.notices import notice_words
 
 
 class KnowledgeImport(models.Model):
@@ -60,7 +61,8 @@ class KnowledgeImport(models.Model):
     done = models.PositiveIntegerField(default=0, help_text="Rows that the running step is past.")
     total = models.PositiveIntegerField(default=0, help_text="Rows of the running step.")
     problem = models.CharField(_("problem"), max_length=500, blank=True)
-    notes = models.JSONField(default=list)
+    problem_notice = models.JSONField(null=True, help_text="knowledge/notices.py")
+    notes = models.JSONField(default=list, help_text="Sentences, or notices (knowledge/notices.py)")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -77,6 +79,16 @@ class KnowledgeImport(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def problem_words(self) -> str:
+        """Why it was refused, in the reader's language."""
+        return notice_words(self.problem_notice, self.problem)
+
+    @property
+    def note_words(self) -> list[str]:
+        """What is to be known of it, in the reader's language."""
+        return [notice_words(note) for note in self.notes]
 
 
 class KnowledgeImportRow(models.Model):
@@ -118,6 +130,7 @@ class KnowledgeImportRow(models.Model):
     similar = models.ForeignKey(Entry, null=True, on_delete=models.SET_NULL, related_name="+")
     similarity = models.FloatField(null=True, help_text="Cosine of the two questions.")
     message = models.CharField(_("message"), max_length=500, blank=True)
+    notice = models.JSONField(null=True, help_text="The message as of knowledge/notices.py.")
 
     class Meta:
         ordering = ["batch", "number"]
@@ -131,3 +144,8 @@ class KnowledgeImportRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch} {self.line or self.number}"
+
+    @property
+    def message_words(self) -> str:
+        """The message in the reader's language."""
+        return notice_words(self.notice, self.message)

@@ -10,6 +10,7 @@ from knowledge.models.audiences import Audience
 from knowledge.models.entries import Entry
 from knowledge.models.languages import Language
 from knowledge.models.sites import Site
+from knowledge.notices import notice_words
 
 
 class EntryRevision(models.Model):
@@ -54,6 +55,9 @@ class EntryRevision(models.Model):
     )
     cause = models.CharField(_("cause"), max_length=16, choices=Cause.choices, default=Cause.EDIT)
     note = models.CharField(_("note"), max_length=300, blank=True)
+    notice = models.JSONField(
+        null=True, help_text="The note as of knowledge/notices.py, unless a person wrote it."
+    )
 
     question = models.CharField(_("question"), max_length=500)
     phrasings = models.JSONField(_("other phrasings"), default=list)
@@ -93,6 +97,10 @@ class EntryRevision(models.Model):
     )
     decided_at = models.DateTimeField(_("decided"), null=True)
     reason = models.CharField(_("reason"), max_length=500, blank=True)
+    became = models.PositiveIntegerField(
+        null=True,
+        help_text="The number of the revision that an approved proposal made; empty: none.",
+    )
 
     class Meta:
         verbose_name = _("revision of an entry")
@@ -116,6 +124,11 @@ class EntryRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.question} (r{self.number})" if self.number else self.question
+
+    @property
+    def note_words(self) -> str:
+        """The note in the reader's language; what a person wrote as it is."""
+        return notice_words(self.notice, self.note)
 
 
 class EntryProposal(EntryRevision):

@@ -36,7 +36,15 @@ _NEVER: Final = (
 
 
 class AddressRefused(Exception):
-    """This machine may not be called; the text says why, for staff."""
+    """This machine may not be called; the text says why, for staff.
+
+    ``address`` is the one that is not public; empty where the host has none at all.
+    """
+
+    def __init__(self, message: str, *, host: str = "", address: str = "") -> None:
+        super().__init__(message)
+        self.host = host
+        self.address = address
 
 
 def address_is_public(text: str) -> bool:
@@ -83,15 +91,17 @@ async def addresses_allowed(
     try:
         found = list(dict.fromkeys(await (resolve or resolve_system)(host, port)))
     except (OSError, UnicodeError) as error:
-        raise AddressRefused(f"The host {host} has no address.") from error
+        raise AddressRefused(f"The host {host} has no address.", host=host) from error
     if not found:
-        raise AddressRefused(f"The host {host} has no address.")
+        raise AddressRefused(f"The host {host} has no address.", host=host)
     if not host_is_named(host, port, private_hosts):
         # One private address among public ones is enough to refuse: the next try might take it.
         for address in found:
             if not address_is_public(address):
                 raise AddressRefused(
-                    f"The host {host} leads to {address}, which is not on the public internet."
+                    f"The host {host} leads to {address}, which is not on the public internet.",
+                    host=host,
+                    address=address,
                 )
     return found
 

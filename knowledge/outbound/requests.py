@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -22,15 +23,44 @@ _PORTS: Final = {"http": 80, "https": 443}
 _HEADERS_ANYWHERE: Final = frozenset({"accept", "accept-encoding", "user-agent"})
 
 
+class Failure(StrEnum):
+    """Why there is no answer, for those who put it in words of their own."""
+
+    UNKNOWN_HOST = "unknown_host"
+    PRIVATE = "private"
+    ELSEWHERE = "elsewhere"
+    UNREACHABLE = "unreachable"
+    BROKEN_OFF = "broken_off"
+    LATE = "late"
+    INVALID = "invalid"
+    COMPRESSED = "compressed"
+    TOO_LONG = "too_long"
+    REDIRECTS = "redirects"
+    WITHOUT_TLS = "without_tls"
+
+
 class RequestFailed(Exception):
     """There is no usable answer; the text says why, for staff.
 
-    ``was_sent``: the other side may have received the request and acted on it.
+    ``was_sent``: the other side may have received the request and acted on it. ``host`` (with its
+    port where the address names one) and ``address`` tell of whom ``reason`` speaks, as far as
+    it speaks of somebody.
     """
 
-    def __init__(self, message: str, *, was_sent: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        was_sent: bool,
+        reason: Failure = Failure.INVALID,
+        host: str = "",
+        address: str = "",
+    ) -> None:
         super().__init__(message)
         self.was_sent = was_sent
+        self.reason = reason
+        self.host = host
+        self.address = address
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +130,23 @@ async def request_send(
         raise RequestFailed(
             f"There was no answer within {policy.timeout_seconds:g} seconds.",
             was_sent=sending.began,
+            reason=Failure.LATE,
         ) from error
     except AddressRefused as error:
-        raise RequestFailed(str(error), was_sent=sending.began) from error
+        raise RequestFailed(
+            str(error),
+            was_sent=sending.began,
+            reason=Failure.PRIVATE if error.address else Failure.UNKNOWN_HOST,
+            host=error.host,
+            address=error.address,
+        ) from error
     except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
         words = "The connection broke off." if sending.began else "Nobody answers at the address."
-        raise RequestFailed(words, was_sent=sending.began) from error
+        raise RequestFailed(
+            words,
+            was_sent=sending.began,
+            reason=Failure.BROKEN_OFF if sending.began else Failure.UNREACHABLE,
+        ) from error
     except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol, ssl.SSLError) as error:
         raise RequestFailed(
             "The answer was not valid HTTP or TLS.", was_sent=sending.began
@@ -126,14 +167,23 @@ async def _followed(
         if response.status not in _REDIRECTS:
             return response
         if not policy.follows_redirects:
-            raise RequestFailed("The address redirects, which is not followed.", was_sent=True)
+            raise RequestFailed(
+                "The address redirects, which is not followed.",
+                was_sent=True,
+                reason=Failure.REDIRECTS,
+            )
         target = urljoin(url, response.headers.get("location", ""))
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-            raise RequestFailed("The address redirects to one without TLS.", was_sent=True)
+            raise RequestFailed(
+                "The address redirects to one without TLS.",
+                was_sent=True,
+                reason=Failure.WITHOUT_TLS,
+                address=target,
+            )
         if _origin(target) != _origin(url):
             headers = [pair for pair in headers if pair[0].lower() in _HEADERS_ANYWHERE]
         url, method, body = target, "GET", None
-    raise RequestFailed("The address redirects too often.", was_sent=True)
+    raise RequestFailed("The address redirects too often.", was_sent=True, reason=Failure.REDIRECTS)
 
 
 def _host_check(url: str, policy: OutboundPolicy, sending: _Sending) -> None:
@@ -144,6 +194,9 @@ def _host_check(url: str, policy: OutboundPolicy, sending: _Sending) -> None:
         raise RequestFailed(
             f"The host {host}:{port} is not among those that may be called.",
             was_sent=sending.began,
+            reason=Failure.ELSEWHERE,
+            host=urlsplit(url).netloc,
+            address=url,
         )
 
 
@@ -174,7 +227,9 @@ async def _once(
             if response.status in _REDIRECTS:
                 return OutboundResponse(response.status, found, b"", url)
             if found.get("content-encoding", "identity").lower() != "identity":
-                raise RequestFailed("The answer is compressed, unasked.", was_sent=True)
+                raise RequestFailed(
+                    "The answer is compressed, unasked.", was_sent=True, reason=Failure.COMPRESSED
+                )
             read = await _body_read(response, policy.response_bytes)
             return OutboundResponse(response.status, found, read, url)
 
@@ -185,7 +240,11 @@ async def _body_read(response: httpcore2.Response, most: int) -> bytes:
         async for chunk in chunks:
             body += chunk
             if len(body) > most:
-                raise RequestFailed(f"The answer is longer than {most} bytes.", was_sent=True)
+                raise RequestFailed(
+                    f"The answer is longer than {most} bytes.",
+                    was_sent=True,
+                    reason=Failure.TOO_LONG,
+                )
     return bytes(body)
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from knowledge.models import Audience, Document, Entry, EntryRevision, Phrasing, Site
+from knowledge.notices import notice as _
 from knowledge.services.locks import knowledge_lock
 from knowledge.services.revisions import (
     EntryContent,
@@ -189,7 +189,7 @@ def entry_revert(
         entry=entry,
         by=by,
         cause=Cause.REVERT,
-        note=_("Revision %(number)d") % {"number": revision.number},
+        note=_("Revision %(number)d", number=revision.number),
         **{**content_fields(content_of_revision(revision)), "status": None},
     )
 

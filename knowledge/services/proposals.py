@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from knowledge.models import Entry, EntryRevision, Site
+from knowledge.notices import notice as _
 from knowledge.services.entries import (
     Cause,
     content_fields,
@@ -133,6 +133,23 @@ def proposal_outcome(*, proposal: EntryRevision, entry: Entry) -> ProposalOutcom
     return ProposalOutcome(EntryContent(**values), tuple(conflicts))
 
 
+def proposal_made(*, proposal: EntryRevision) -> tuple[EntryContent | None, EntryContent]:
+    """What a decided proposal was about: what the entry said before, and what it said then.
+
+    Of an approved one it is the difference that the approval made, of any other the one that its
+    author wanted to make. Before is ``None`` where there was no entry, or nobody kept what it said.
+    """
+    entry_id = proposal.entry_id
+    if entry_id is not None and proposal.became is not None:
+        after = revision_content(entry_id=entry_id, number=proposal.became)
+        if after is not None:
+            return revision_content(entry_id=entry_id, number=proposal.became - 1), after
+    before = None
+    if entry_id is not None and proposal.based_on is not None:
+        before = revision_content(entry_id=entry_id, number=proposal.based_on)
+    return before, content_of_revision(proposal)
+
+
 @transaction.atomic
 def proposal_approve(
     *, proposal: EntryRevision, by: AbstractBaseUser | AnonymousUser, overrules: bool = False
@@ -151,11 +168,12 @@ def proposal_approve(
     history: dict[str, Any] = {
         "by": proposal.by,
         "cause": Cause.APPROVAL,
-        "note": _("Approved by %(person)s") % {"person": by.get_username()},
+        "note": _("Approved by %(person)s", person=by.get_username()),
     }
     if proposal.entry_id is None:
         values = content_fields(content_of_revision(proposal))
         entry = entry_create(site=proposal.site, **values, **history)
+        proposal.became = entry.revision
     else:
         knowledge_lock(site_id=proposal.site_id, entry_id=proposal.entry_id)
         row = Entry.objects.select_for_update().filter(pk=proposal.entry_id).first()
@@ -165,9 +183,12 @@ def proposal_approve(
         outcome = proposal_outcome(proposal=proposal, entry=row)
         if outcome.conflicts and not overrules:
             raise ProposalStateWrong(_("Somebody has changed the same since it was proposed."))
+        before = row.revision
         entry = entry_update(
             entry=row, site=proposal.site, **content_fields(outcome.content), **history
         )
+        if entry.revision != before:  # else somebody has made the same change already
+            proposal.became = entry.revision
     proposal.entry = entry
     _decide(proposal, State.APPLIED, by)
     return entry
@@ -211,7 +232,7 @@ def _open(proposal: EntryRevision) -> EntryRevision:
     )
     if row.state != State.PROPOSED:
         raise ProposalStateWrong(
-            _("This is decided already: %(state)s.") % {"state": row.get_state_display()}
+            _("This is decided already: %(state)s.", state=row.get_state_display())
         )
     return row
 
@@ -219,7 +240,7 @@ def _open(proposal: EntryRevision) -> EntryRevision:
 def _decide(proposal: EntryRevision, state: str, by: AbstractBaseUser | AnonymousUser) -> None:
     proposal.state, proposal.decided_by_id = state, person_id(by)
     proposal.decided_at = timezone.now()
-    proposal.save(update_fields=["entry", "state", "decided_by", "decided_at", "reason"])
+    proposal.save(update_fields=["entry", "state", "decided_by", "decided_at", "reason", "became"])
 
 
 def _content_of_columns(entry: Entry) -> EntryContent:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from knowledge.models import Entry, EntryRevision
+from knowledge.notices import notice_stored
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -94,6 +95,7 @@ def revision_record(
         state=EntryRevision.State.APPLIED,
         cause=cause,
         note=note[:300],
+        notice=notice_stored(note),
         audience_name=entry.audience.name if entry.audience is not None else "",
         by_id=person_id(by),
         **content.values(),

@@ -7,8 +7,6 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from knowledge.documents.blocks import Document, DocumentRefused
 from knowledge.documents.encodings import text_decode
 from knowledge.documents.markdown import markdown_read
@@ -16,6 +14,7 @@ from knowledge.documents.pdf import pdf_read
 from knowledge.documents.plain import plain_read
 from knowledge.documents.questions import questions_marked
 from knowledge.documents.web_page import html_read
+from knowledge.notices import notice as _
 
 _CHARSET: Final = re.compile(r"charset=[\"']?\s*([\w.:-]+)", re.I)
 _XML_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -39,11 +38,25 @@ def page_document(data: bytes, *, content_type: str) -> Document:
     elif kind == "text/plain":
         document = plain_read(_decoded(data, content_type), name="")
     else:
-        raise DocumentRefused(_("Pages of the kind “%(kind)s” are not read.") % {"kind": kind[:60]})
+        raise DocumentRefused(_kind_problem(kind))
     blocks = tuple(questions_marked(document.blocks))
     if not blocks:
-        raise DocumentRefused(_("No text was found on the page."))
+        raise DocumentRefused(
+            _(
+                "No text was found on the page. If a browser shows one, a script makes it: save the"
+                " page there and import the file."
+            )
+        )
     return replace(document, blocks=blocks)
+
+
+def _kind_problem(kind: str) -> str:
+    if not kind:
+        return _("The website does not say what kind of page this is. Save it and import the file.")
+    return _(
+        "Pages of the kind “%(kind)s” are not read; give the address of a page, a text or a PDF.",
+        kind=kind[:60],
+    )
 
 
 def _html(data: bytes, content_type: str) -> str:

@@ -7,22 +7,32 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
-
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from knowledge.documents.blocks import Document, DocumentRefused
+from knowledge.notices import notice as _
+from knowledge.notices import notice_plural as ngettext
 from knowledge.outbound.requests import (
     OutboundPolicy,
     OutboundResponse,
     RequestFailed,
     request_send,
 )
+from knowledge.web_pages.addresses import (
+    ADDRESS_MOST,
+    address_clean,
+    address_encoded,
+    address_path,
+)
 from knowledge.web_pages.contents import page_document
+from knowledge.web_pages.problems import (
+    PageRefused,
+    request_problem,
+    robots_problem,
+    status_problem,
+)
 from knowledge.web_pages.robots import (
     AGENT,
-    NOTHING_ALLOWED,
     TEXT_MOST,
     Robots,
     robots_parse,
@@ -35,8 +45,6 @@ from knowledge.web_pages.sitemaps import (
     sitemap_parse,
 )
 
-ADDRESS_MOST: Final = 200
-"""Characters of an address: it is the name of the document that its page becomes."""
 SITEMAPS_MOST: Final = 30
 SITEMAP_DEPTH: Final = 2
 """An index may name sitemaps, and those further ones; deeper nothing is followed."""
@@ -44,8 +52,6 @@ _PAGE_BYTES: Final = 5 * 1024 * 1024
 _ACCEPT: Final = (
     "text/html,application/xhtml+xml,text/plain,text/markdown,application/pdf,*/*;q=0.1"
 )
-# RFC 3986: what may stand in a path or query as it is, and percents that are there already.
-_SAFE: Final = "/?%:@!$&'()*+,;=-._~"
 
 Get = Callable[[str, OutboundPolicy], OutboundResponse]
 
@@ -112,6 +118,10 @@ class WebReader:
             first = self._first()
             if sitemap_looks_like(first.body):
                 listed, first = self._sitemap_pages([self.address], first), None
+                if not listed:
+                    raise DocumentRefused(
+                        _("The sitemap names no page of this site. Give the address of one page.")
+                    )
         if first is not None:
             progress(0, 1)
             yield self._page(self.address, first)
@@ -120,10 +130,12 @@ class WebReader:
         for number, address in enumerate(listed):
             progress(number, len(listed))
             if self._is_over():
-                text = _(
-                    "%(left)d pages were not read: the time or the size for one import is over."
+                self.notes.append(
+                    _(
+                        "%(left)d pages were not read: the time or the size for one import is over.",
+                        left=len(listed) - number,
+                    )
                 )
-                self.notes.append(text % {"left": len(listed) - number})
                 return
             yield self._page_read(address)
         progress(len(listed), len(listed))
@@ -131,22 +143,21 @@ class WebReader:
     def _first(self) -> OutboundResponse:
         try:
             return self._fetch(self.address, _PAGE_BYTES)
-        except (RequestFailed, _Refused) as error:
-            raise DocumentRefused(f"{self.address}: {error}") from error
+        except PageRefused as error:
+            raise DocumentRefused(error.sentence) from error
 
     def _site_pages(self) -> list[str]:
         parts = urlsplit(self.address)
         root = urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
         try:
             named = self._robots_of(self.address).sitemaps
-        except RequestFailed as error:
-            raise DocumentRefused(f"{root}: {error}") from error
+        except PageRefused as error:
+            raise DocumentRefused(error.sentence) from error
         own = [address for address in named if self._is_own(address)]
         pages = self._sitemap_pages(own or [urljoin(root, "/sitemap.xml")])
         if not pages:
             raise DocumentRefused(
                 _("No sitemap with pages of this site was found. Give the address of one page.")
-                + "".join(f" {note}" for note in self.notes)
             )
         return pages
 
@@ -167,7 +178,7 @@ class WebReader:
             if depth < SITEMAP_DEPTH:
                 waiting += [(urljoin(address, each), depth + 1) for each in sitemap.sitemaps]
             for each in sitemap.pages:
-                page = _encoded(urljoin(address, each))
+                page = address_encoded(urljoin(address, each))
                 if not self._is_own(page) or len(page) > ADDRESS_MOST:
                     left_out += 1
                 elif page in pages or len(pages) < self.bounds.pages:
@@ -175,52 +186,69 @@ class WebReader:
                 else:
                     left_out += 1
         if left_out:
-            text = ngettext(
-                "%(count)d page of the sitemap was left out: of another site, or too many.",
-                "%(count)d pages of the sitemap were left out: of another site, or too many.",
-                left_out,
+            self.notes.append(
+                ngettext(
+                    "%(count)d page of the sitemap was left out: of another site, or too many.",
+                    "%(count)d pages of the sitemap were left out: of another site, or too many.",
+                    left_out,
+                )
             )
-            self.notes.append(text % {"count": left_out})
         return list(pages)
 
     def _sitemap(self, address: str, response: OutboundResponse | None) -> Sitemap:
         try:
             response = response or self._fetch(address, SITEMAP_MOST)
             if response.status != 200:
-                raise _Refused(_status_words(response.status))
+                raise PageRefused(status_problem(response.status))
             return sitemap_parse(response.body)
-        except (RequestFailed, SitemapUnreadable, _Refused) as error:
-            self.notes.append(f"{address}: {error}")
+        except (SitemapUnreadable, PageRefused) as error:
+            self.notes.append(
+                _("%(address)s: %(problem)s", address=address, problem=error.sentence)
+            )
             return Sitemap()
 
     def _page_read(self, address: str) -> WebPage:
         self.pause(self.bounds.pause_seconds)
         try:
             return self._page(address, self._fetch(address, _PAGE_BYTES))
-        except (RequestFailed, _Refused) as error:
-            return WebPage(address, problem=str(error))
+        except PageRefused as error:
+            return WebPage(address, problem=error.sentence)
 
     def _page(self, address: str, response: OutboundResponse) -> WebPage:
         if response.status != 200:
-            return WebPage(address, problem=_status_words(response.status))
+            return WebPage(address, problem=status_problem(response.status))
         try:
             document = page_document(
                 response.body, content_type=response.headers.get("content-type", "")
             )
         except DocumentRefused as error:
-            return WebPage(address, problem=str(error))
+            return WebPage(address, problem=error.sentence)
         return WebPage(address, document)
 
     def _fetch(self, address: str, most: int) -> OutboundResponse:
-        if not self._robots_of(address).allows(_path(address)):
-            raise _Refused(_("The website asks robots not to read this page (robots.txt)."))
-        response = self.get(address, self._policy(most))
+        if not self._robots_of(address).allows(address_path(address)):
+            raise PageRefused(robots_problem())
+        response = self._asked(address, most)
         self._bytes += len(response.body)
         if response.url != address and not self._robots_of(response.url).allows(
-            _path(response.url)
+            address_path(response.url)
         ):
-            raise _Refused(_("The website asks robots not to read this page (robots.txt)."))
+            raise PageRefused(robots_problem())
         return response
+
+    def _asked(self, address: str, most: int) -> OutboundResponse:
+        policy = self._policy(most)
+        try:
+            return self.get(address, policy)
+        except RequestFailed as error:
+            raise PageRefused(
+                request_problem(
+                    error,
+                    origin=urlsplit(address).netloc,
+                    most=most,
+                    seconds=policy.timeout_seconds,
+                )
+            ) from error
 
     def _robots_of(self, address: str) -> Robots:
         """The rules of an address's host; RFC 9309: no file allows all, a broken server nothing."""
@@ -228,11 +256,19 @@ class WebReader:
         origin = f"{parts.scheme}://{parts.netloc}"
         known = self._robots.get(origin)
         if known is None:
-            response = self.get(f"{origin}/robots.txt", self._policy(TEXT_MOST))
+            response = self._asked(f"{origin}/robots.txt", TEXT_MOST)
             if response.status == 200:
                 known = robots_parse(response.body.decode("utf-8", "replace"))
+            elif response.status >= 500:
+                raise PageRefused(
+                    _(
+                        "The website's robots.txt cannot be read (%(status)d), so its pages are"
+                        " not. Try again later.",
+                        status=response.status,
+                    )
+                )
             else:
-                known = NOTHING_ALLOWED if response.status >= 500 else Robots()
+                known = Robots()
             self._robots[origin] = known
         return known
 
@@ -264,57 +300,3 @@ class WebReader:
     def _is_over(self) -> bool:
         late = self.clock() - self._began > self.bounds.seconds
         return late or self._bytes > self.bounds.total_bytes
-
-
-class _Refused(Exception):
-    """This page is not read; ``str()`` is one sentence."""
-
-
-def address_clean(text: str) -> str:
-    """An address of a page as it is stored: a known scheme, a host, no fragment, no password.
-
-    Raises:
-        DocumentRefused
-    """
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError as error:
-        raise DocumentRefused(_("This is no address such as https://shop.example/help.")) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise DocumentRefused(_("This is no address such as https://shop.example/help."))
-    try:
-        host = (
-            parts.hostname.encode("idna").decode()
-            if not parts.hostname.isascii()
-            else parts.hostname
-        )
-    except UnicodeError as error:
-        raise DocumentRefused(_("This is no address such as https://shop.example/help.")) from error
-    host = f"[{host}]" if ":" in host else host
-    netloc = f"{host}:{port}" if port else host
-    clean = _encoded(urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, "")))
-    if len(clean) > ADDRESS_MOST:
-        raise DocumentRefused(_("The address is longer than 200 characters."))
-    return clean
-
-
-def _encoded(address: str) -> str:
-    """An address with what is no ASCII, and blanks, in percents; without a fragment."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return address  # is_own says no to it
-    path, query = (quote(part, safe=_SAFE) for part in (parts.path, parts.query))
-    return urlunsplit((parts.scheme, parts.netloc, path or "/", query, ""))
-
-
-def _path(address: str) -> str:
-    parts = urlsplit(address)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-def _status_words(status: int) -> str:
-    if status in (404, 410):
-        return _("The page is gone (%(status)d).") % {"status": status}
-    return _("The website answered with an error (%(status)d).") % {"status": status}

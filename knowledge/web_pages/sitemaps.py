@@ -6,6 +6,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
+from knowledge.notices import notice as _
+
 SITEMAP_MOST: Final = 20 * 1024 * 1024
 """Bytes of a sitemap, unpacked; the protocol allows 50 MB, few shops need one."""
 LOCATIONS_MOST: Final = 50_000
@@ -14,7 +16,11 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
 class SitemapUnreadable(Exception):
-    """This is no sitemap, or one that is too large."""
+    """This is no sitemap, or one that is too large; ``sentence`` says which."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,17 @@ def sitemap_parse(data: bytes) -> Sitemap:
 
     data = _unpacked(data)
     if b"<!doctype" in data[:4096].lower() or b"<!entity" in data.lower():
-        raise SitemapUnreadable("It declares XML entities.")
+        raise SitemapUnreadable(_("The sitemap declares XML entities and is not read."))
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
     )
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise SitemapUnreadable("It is no valid XML.") from error
+        raise SitemapUnreadable(_("The sitemap is no valid XML.")) from error
     kind = etree.QName(root).localname
     if kind not in ("urlset", "sitemapindex"):
-        raise SitemapUnreadable("It is no sitemap.")
+        raise SitemapUnreadable(_("This is no sitemap."))
     found: list[str] = []
     for child in root:
         if not isinstance(child.tag, str):
@@ -74,7 +80,7 @@ def _unpacked(data: bytes) -> bytes:
     try:
         text = unpacker.decompress(data, SITEMAP_MOST)
     except zlib.error as error:
-        raise SitemapUnreadable("It is packed and damaged.") from error
+        raise SitemapUnreadable(_("The sitemap is packed and damaged.")) from error
     if unpacker.unconsumed_tail:
-        raise SitemapUnreadable("It unpacks to more than 20 MB.")
+        raise SitemapUnreadable(_("The sitemap unpacks to more than 20 MB."))
     return text

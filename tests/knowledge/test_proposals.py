@@ -12,6 +12,7 @@ from knowledge.services.proposals import (
     ProposalStateWrong,
     proposal_approve,
     proposal_create,
+    proposal_made,
     proposal_outcome,
     proposal_refuse,
     proposal_withdraw,
@@ -61,7 +62,7 @@ def test_a_proposal_changes_nothing_until_it_is_approved(
     entry.refresh_from_db()
     assert (entry.answer, entry.revision, entry.phrasings.count()) == ("4 days.", 2, 2)
     row = EntryRevision.objects.get(entry=entry, number=2)
-    assert (row.cause, row.by, row.note) == ("approval", bob, "Approved by alice")
+    assert (row.cause, row.by, row.note_words) == ("approval", bob, "Approved by alice")
     proposal.refresh_from_db()
     assert (proposal.state, proposal.decided_by, proposal.number) == ("applied", alice, None)
 
@@ -149,3 +150,53 @@ def test_proposals_for_a_deleted_entry_are_withdrawn(entry: Entry, alice: User, 
     entry_delete(entry=entry)
     with pytest.raises(ProposalStateWrong):
         proposal_approve(proposal=proposal, by=alice)
+
+
+def test_an_approved_proposal_tells_the_difference_that_it_made(
+    entry: Entry, alice: User, bob: User
+) -> None:
+    proposal = propose(entry, bob, answer="4 days.")
+    entry_update(entry=entry, keywords="delivery")
+    proposal_approve(proposal=proposal, by=alice)
+    entry_update(entry=entry, answer="Soon.")
+
+    proposal.refresh_from_db()
+    before, after = proposal_made(proposal=proposal)
+    assert proposal.became == 3
+    assert before is not None
+    assert (before.answer, after.answer) == ("3 days.", "4 days.")
+    assert before.keywords == after.keywords == "delivery"
+
+
+def test_a_refused_proposal_tells_the_difference_that_its_author_wanted(
+    entry: Entry, alice: User, bob: User
+) -> None:
+    proposal = propose(entry, bob, answer="4 days.")
+    entry_update(entry=entry, answer="5 days.")
+    proposal_refuse(proposal=proposal, by=alice, reason="No.")
+    proposal.refresh_from_db()
+    before, after = proposal_made(proposal=proposal)
+    assert before is not None
+    assert (before.answer, after.answer) == ("3 days.", "4 days.")
+
+
+def test_an_approval_that_changed_nothing_any_more_made_no_revision(
+    entry: Entry, alice: User, bob: User
+) -> None:
+    proposal = propose(entry, bob, answer="4 days.")
+    entry_update(entry=entry, answer="4 days.")
+    proposal_approve(proposal=proposal, by=alice)
+    proposal.refresh_from_db()
+    assert proposal.became is None
+    before, after = proposal_made(proposal=proposal)
+    assert before is not None
+    assert (before.answer, after.answer) == ("3 days.", "4 days.")
+
+
+def test_an_approved_new_entry_has_nothing_before_it(site: Site, alice: User, bob: User) -> None:
+    proposal = proposal_create(site=site, values=VALUES, by=bob)
+    proposal_approve(proposal=proposal, by=alice)
+    proposal.refresh_from_db()
+    before, after = proposal_made(proposal=proposal)
+    assert before is None
+    assert (proposal.became, after.answer) == (1, "3 days.")

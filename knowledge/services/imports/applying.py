@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from knowledge.models import Entry, KnowledgeImport, KnowledgeImportRow
+from knowledge.notices import notice as _
+from knowledge.notices import notice_stored
 from knowledge.services.entries import Cause, entry_create, entry_delete, entry_update
+from knowledge.services.imports.comparing import row_refuse
 from knowledge.services.imports.entry_rows import (
     RowRefused,
     entry_fields,
@@ -88,8 +90,10 @@ def import_discard(*, batch: KnowledgeImport) -> None:
 def _state_check(batch: KnowledgeImport, *states: str) -> None:
     if batch.state not in states:
         raise ImportStateWrong(
-            _("This cannot be done now: the import is “%(state)s”.")
-            % {"state": batch.get_state_display()}
+            _(
+                "This cannot be done now: the import is “%(state)s”.",
+                state=batch.get_state_display(),
+            )
         )
 
 
@@ -129,7 +133,7 @@ def _run(
             for row in rows:
                 row.batch = batch
                 step(row, batch.created_by)
-                row.save(update_fields=["state", "message", "entry", "action"])
+                row.save(update_fields=["state", "message", "notice", "entry", "action"])
             batch.done += len(rows)
             if not rows:
                 batch.state = finished
@@ -158,17 +162,21 @@ def _row_apply(row: KnowledgeImportRow, by: User | None) -> None:
                 )
         row.state = RowState.APPLIED
     except Entry.DoesNotExist:
-        row.action, row.message = Action.ERROR, _("The entry was deleted meanwhile.")
+        row_refuse(row, _("The entry was deleted meanwhile."))
     except RowRefused as error:
-        row.action, row.message = Action.ERROR, str(error)[:500]
+        row_refuse(row, error.sentence)
     except ValidationError as error:
-        row.action, row.message = Action.ERROR, " ".join(error.messages)[:500]
+        row_refuse(row, " ".join(error.messages))
+
+
+def _keep(row: KnowledgeImportRow, why: str) -> None:
+    row.state, row.message, row.notice = RowState.KEPT, why[:500], notice_stored(why)
 
 
 def _row_undo(row: KnowledgeImportRow, by: User | None) -> None:
     entry = row.entry
     if entry is None:
-        row.state, row.message = RowState.KEPT, _("The entry was deleted meanwhile.")
+        _keep(row, _("The entry was deleted meanwhile."))
         return
     if not values_equal(values_of_entry(entry), values_wanted(row.values, row.before)):
         row.state = RowState.KEPT
@@ -182,7 +190,7 @@ def _row_undo(row: KnowledgeImportRow, by: User | None) -> None:
         try:
             fields = entry_fields(row.before, site=row.batch.site)
         except RowRefused as error:  # its audience is gone
-            row.state, row.message = RowState.KEPT, str(error)[:500]
+            _keep(row, error.sentence)
             return
         entry_update(entry=entry, **history, **fields)
     row.state = RowState.UNDONE

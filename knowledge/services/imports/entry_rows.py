@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
 from inference.text.language import language_of
 from knowledge.models import Audience, Entry, Language, Phrasing, Site
+from knowledge.notices import notice as _
 from knowledge.services.imports.columns import FIELDS
 from knowledge.services.imports.moments import moment_parse, moment_text
 
@@ -33,7 +33,11 @@ changes keeps its own otherwise.
 
 
 class RowRefused(Exception):
-    """A row that cannot become an entry; ``str()`` is one translated sentence."""
+    """A row that cannot become an entry; ``sentence`` says why."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 def values_of_row(
@@ -52,14 +56,11 @@ def values_of_row(
         raise RowRefused(_("The answer is empty."))
     code = _text("language", by_field).lower().replace("_", "-")
     if code not in _LANGUAGES:
-        raise RowRefused(
-            _("The language “%(code)s” is neither zh-hans nor en.") % {"code": code[:20]}
-        )
+        raise RowRefused(_("The language “%(code)s” is neither zh-hans nor en.", code=code[:20]))
     given_status = _text("status", by_field).lower() or status
     if given_status not in _STATUSES:
         raise RowRefused(
-            _("The status “%(status)s” is neither draft nor published.")
-            % {"status": given_status[:20]}
+            _("The status “%(status)s” is neither draft nor published.", status=given_status[:20])
         )
     values: EntryValues = {
         "question": question,
@@ -143,9 +144,7 @@ def _audience(name: str, site: Site) -> Audience | None:
         return None
     audience = Audience.objects.filter(site=site, name=name).first()
     if audience is None:
-        raise RowRefused(
-            _("The site has no audience with the name “%(name)s”.") % {"name": name[:80]}
-        )
+        raise RowRefused(_("The site has no audience with the name “%(name)s”.", name=name[:80]))
     return audience
 
 
@@ -154,7 +153,7 @@ def _moment(name: str, text: str) -> datetime | None:
         return moment_parse(text, is_end=name == "valid_until")
     except ValueError as error:
         raise RowRefused(
-            _("“%(text)s” is no date such as 2026-12-31 or 2026-12-31 18:00.") % {"text": text[:40]}
+            _("“%(text)s” is no date such as 2026-12-31 or 2026-12-31 18:00.", text=text[:40])
         ) from error
 
 
@@ -173,7 +172,7 @@ def _text(name: str, row: Mapping[str, Any]) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise RowRefused(_("“%(name)s” is not a text.") % {"name": name})
+        raise RowRefused(_("“%(name)s” is not a text.", name=name))
     # As the service cleans, so that an imported question is found again.
     value = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     return value.replace("\r\n", "\n").strip()

@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from inference.text.language import language_of
-from knowledge.documents import blocks
 from knowledge.documents.blocks import DocumentRefused
-from knowledge.documents.chunking import Chunk, chunks_of
-from knowledge.documents.files import DOCUMENT_SUFFIXES, FILE_MOST, document_read
+from knowledge.documents.files import DOCUMENT_SUFFIXES, FILE_MOST
 from knowledge.documents.rows import ROW_SUFFIXES, Row, RowsFile, rows_open
-from knowledge.models import Document, Entry, KnowledgeImport, KnowledgeImportRow, Site
+from knowledge.models import Entry, KnowledgeImport, Site
+from knowledge.notices import notice as _
+from knowledge.notices import notice_stored
 from knowledge.services.imports.columns import FIELDS, columns_guess, columns_missing
-from knowledge.services.imports.entry_rows import (
-    EntryValues,
-    RowRefused,
-    values_equal,
-    values_of_entry,
-    values_of_row,
-    values_wanted,
+from knowledge.services.imports.comparing import (
+    PlannedRow,
+    rows_compared,
+    rows_store,
 )
-from knowledge.web_pages.reading import WebPage, WebReader, address_clean
+from knowledge.services.imports.document_rows import document_rows, pages_rows
+from knowledge.services.imports.entry_rows import EntryValues, RowRefused, values_of_row
+from knowledge.web_pages.addresses import address_clean
+from knowledge.web_pages.reading import WebPage, WebReader
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-ROWS_MOST: Final = 100_000
 SUFFIXES: Final = (*ROW_SUFFIXES, *DOCUMENT_SUFFIXES)
-_QUESTION_MOST: Final = 500
-_ROWS_AT_ONCE: Final = 500
 _RAW_MOST: Final = 2000
-
-Action = KnowledgeImportRow.Action
 
 
 def import_create(
@@ -57,8 +49,11 @@ def import_create(
     name = PurePath(file_name).name[-200:]
     if PurePath(name).suffix.lower() not in SUFFIXES:
         raise DocumentRefused(
-            _("Files of the kind “%(kind)s” cannot be read; known: %(known)s.")
-            % {"kind": PurePath(name).suffix or name, "known": ", ".join(SUFFIXES)}
+            _(
+                "Files of the kind “%(kind)s” cannot be read; known: %(known)s.",
+                kind=PurePath(name).suffix or name,
+                known=", ".join(SUFFIXES),
+            )
         )
     if len(data) > FILE_MOST:
         raise DocumentRefused(_("The file is larger than 50 MB; split it."))
@@ -126,8 +121,9 @@ def import_read(*, batch: KnowledgeImport) -> KnowledgeImport:
         with transaction.atomic():
             _plan(batch, pages)
     except DocumentRefused as error:
-        batch.state, batch.problem, batch.data = KnowledgeImport.State.FAILED, str(error), None
-        batch.save(update_fields=["state", "problem", "data"])
+        batch.state, batch.data = KnowledgeImport.State.FAILED, None
+        batch.problem, batch.problem_notice = error.sentence[:500], notice_stored(error.sentence)
+        batch.save(update_fields=["state", "problem", "problem_notice", "notes", "data"])
     return batch
 
 
@@ -172,11 +168,25 @@ def _pages_read(batch: KnowledgeImport) -> list[WebPage]:
     def progress(done: int, total: int) -> None:
         KnowledgeImport.objects.filter(pk=batch.pk).update(done=done, total=total)
 
-    pages = list(reader.pages(whole_site=batch.whole_site, progress=progress))
-    batch.notes = list(reader.notes)
+    try:
+        pages = list(reader.pages(whole_site=batch.whole_site, progress=progress))
+    finally:  # they tell also why nothing could be read
+        batch.notes = [notice_stored(note) or note for note in reader.notes]
     if all(page.document is None for page in pages):
-        raise DocumentRefused(pages[0].problem if pages else _("No text was found on the page."))
+        raise DocumentRefused(_pages_problem(pages))
     return pages
+
+
+def _pages_problem(pages: Sequence[WebPage]) -> str:
+    first = pages[0]
+    if len(pages) == 1:
+        return first.problem
+    return _(
+        "None of the %(count)d pages could be read. The first of them, %(address)s: %(problem)s",
+        count=len(pages),
+        address=first.address,
+        problem=first.problem,
+    )
 
 
 def _plan(batch: KnowledgeImport, pages: Sequence[WebPage] = ()) -> None:
@@ -185,7 +195,7 @@ def _plan(batch: KnowledgeImport, pages: Sequence[WebPage] = ()) -> None:
     data = bytes(batch.data or b"")
     batch.rows.all().delete()
     if batch.address:
-        _rows_store(batch, _pages_compared(batch, pages))
+        rows_store(batch, pages_rows(batch, pages))
     elif _is_rows(batch):
         file = rows_open(data, file_name=batch.file_name)
         batch.columns = batch.columns or _columns_of(file)
@@ -193,9 +203,9 @@ def _plan(batch: KnowledgeImport, pages: Sequence[WebPage] = ()) -> None:
             batch.state = KnowledgeImport.State.COLUMNS
             batch.save(update_fields=["columns", "state"])
             return
-        _rows_store(batch, _compared(batch, _values_of_rows(batch, file.rows)))
+        rows_store(batch, rows_compared(batch, _values_of_rows(batch, file.rows)))
     else:
-        _document_plan(batch, data)
+        rows_store(batch, document_rows(batch, data))
     batch.total = batch.rows.count()
     if not batch.total:
         raise DocumentRefused(_nothing_found(batch))
@@ -216,157 +226,21 @@ def _columns_of(file: RowsFile) -> dict[str, str]:
     return columns_guess(file.columns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A row as read: its values, or the problem with what stands in the file instead of them."""
-
-    line: int | None
-    values: EntryValues
-    problem: str = ""
-
-
-def _values_of_rows(batch: KnowledgeImport, rows: Iterable[Row]) -> Iterator[_Planned]:
+def _values_of_rows(batch: KnowledgeImport, rows: Iterable[Row]) -> Iterator[PlannedRow]:
     for row in rows:
         if row.problem:
-            yield _Planned(row.line, _raw(row), row.problem)
+            yield PlannedRow(row.line, _raw(row), row.problem)
             continue
         try:
             values = values_of_row(
                 row.values, batch.columns, site=batch.site, status=batch.entry_status
             )
         except RowRefused as error:
-            yield _Planned(row.line, _raw(row), str(error))
+            yield PlannedRow(row.line, _raw(row), error.sentence)
         else:
-            yield _Planned(row.line, values)
+            yield PlannedRow(row.line, values)
 
 
 def _raw(row: Row) -> EntryValues:
     """What stands in the file, for the list of errors."""
     return {str(name)[:200]: str(value)[:_RAW_MOST] for name, value in row.values.items()}
-
-
-def _document_plan(batch: KnowledgeImport, data: bytes) -> None:
-    read = document_read(data, file_name=batch.file_name)
-    batch.document = _document(batch, batch.file_name, read)
-    batch.notes = list(read.notes)
-    _rows_store(batch, _document_compared(batch, batch.document, read))
-
-
-def _pages_compared(
-    batch: KnowledgeImport, pages: Iterable[WebPage]
-) -> Iterator[KnowledgeImportRow]:
-    """The rows of each page; a page that could not be read is a row with its error, and what it
-    said before stays."""
-    for page in pages:
-        if page.document is None:
-            yield KnowledgeImportRow(
-                batch=batch,
-                action=Action.ERROR,
-                values={"question": page.address},
-                message=page.problem[:500],
-            )
-            continue
-        document = _document(batch, page.address, page.document)
-        for row in _document_compared(batch, document, page.document):
-            row.document = document
-            yield row
-
-
-def _document(batch: KnowledgeImport, name: str, read: blocks.Document) -> Document:
-    document, _created = Document.objects.update_or_create(
-        site=batch.site, name=name, defaults={"title": read.title[:300]}
-    )
-    return document
-
-
-def _document_compared(
-    batch: KnowledgeImport, document: Document, read: blocks.Document
-) -> Iterator[KnowledgeImportRow]:
-    title = read.title or document.name
-    values = _values_of_chunks(batch, chunks_of(read.blocks), title)
-    return _compared(batch, (_Planned(None, each) for each in values), document)
-
-
-def _values_of_chunks(
-    batch: KnowledgeImport, chunks: Iterable[Chunk], title: str
-) -> Iterator[EntryValues]:
-    seen: dict[str, int] = {}
-    for chunk in chunks:
-        question = (chunk.title or title)[: _QUESTION_MOST - 8]
-        seen[question] = seen.get(question, 0) + 1
-        if seen[question] > 1:
-            question = f"{question} ({seen[question]})"
-        yield {
-            "question": question,
-            "answer": chunk.text,
-            "language": language_of(f"{question} {chunk.text}", default=batch.site.language),
-            "status": batch.entry_status,
-        }
-
-
-def _compared(
-    batch: KnowledgeImport, planned: Iterable[_Planned], document: Document | None = None
-) -> Iterator[KnowledgeImportRow]:
-    """Each row beside the entry that it would change; those that a document lost at the end."""
-    entries = Entry.objects.filter(site=batch.site).prefetch_related("phrasings")
-    entries = entries.select_related("audience")
-    if document is not None:
-        entries = entries.filter(document=document)
-    known = {(entry.language, entry.question): entry for entry in entries.order_by("-pk")}
-    lines: dict[tuple[str, str], int | None] = {}
-    for read in planned:
-        row = KnowledgeImportRow(batch=batch, line=read.line, values=read.values)
-        if read.problem:
-            row.action, row.message = Action.ERROR, read.problem[:500]
-            yield row
-            continue
-        key = (read.values["language"], read.values["question"])
-        if key in lines:
-            row.action = Action.ERROR
-            row.message = _("The same question stands in line %(line)s already.") % {
-                "line": lines[key]
-            }
-        else:
-            lines[key] = read.line
-            _compare(row, known.get(key))
-        yield row
-    if document is not None:
-        yield from _lost(batch, known, lines)
-
-
-def _compare(row: KnowledgeImportRow, entry: Entry | None) -> None:
-    if entry is None:
-        row.action = Action.CREATE
-        return
-    row.entry, row.before = entry, values_of_entry(entry)
-    row.values = values_wanted(row.values, row.before)
-    row.action = Action.SAME if values_equal(row.before, row.values) else Action.UPDATE
-
-
-def _lost(
-    batch: KnowledgeImport, known: Mapping[tuple[str, str], Entry], lines: Mapping[Any, Any]
-) -> Iterator[KnowledgeImportRow]:
-    """Published chunks that the document no longer has: they would be taken back to draft."""
-    for key, entry in known.items():
-        if key not in lines and entry.status == Entry.Status.PUBLISHED:
-            before = values_of_entry(entry)
-            yield KnowledgeImportRow(
-                batch=batch,
-                action=Action.REMOVE,
-                entry=entry,
-                before=before,
-                values={**before, "status": Entry.Status.DRAFT.value},
-            )
-
-
-def _rows_store(batch: KnowledgeImport, rows: Iterable[KnowledgeImportRow]) -> None:
-    waiting: list[KnowledgeImportRow] = []
-    for number, row in enumerate(rows):
-        if number >= ROWS_MOST:
-            raise DocumentRefused(_("The file has more than 100,000 rows; split it."))
-        row.number = number
-        waiting.append(row)
-        if len(waiting) == _ROWS_AT_ONCE:
-            KnowledgeImportRow.objects.bulk_create(waiting)
-            waiting.clear()
-    KnowledgeImportRow.objects.bulk_create(waiting)

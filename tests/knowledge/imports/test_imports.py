@@ -15,7 +15,7 @@ from inference.errors import EngineDown
 from knowledge.documents.blocks import DocumentRefused
 from knowledge.models import Document, Entry, KnowledgeImport, KnowledgeImportRow, Site
 from knowledge.services.entries import entry_create, entry_delete, entry_update
-from knowledge.services.imports import applying, planning
+from knowledge.services.imports import applying, comparing
 from knowledge.services.imports.applying import (
     ImportStateWrong,
     import_apply,
@@ -125,7 +125,7 @@ def test_a_kind_of_file_that_nobody_reads_is_not_even_taken(site: Site) -> None:
 
 
 def test_too_many_rows_leave_nothing_behind(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "ROWS_MOST", 2)
+    monkeypatch.setattr(comparing, "ROWS_MOST", 2)
     batch = planned(site, "question,answer\nA?,1\nB?,1\nC?,1\n")
     assert batch.state == State.FAILED
     assert not batch.rows.exists()

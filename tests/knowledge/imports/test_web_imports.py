@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from django.utils import translation
 from pytest_socket import enable_socket
 
 from knowledge.documents.blocks import DocumentRefused
@@ -37,7 +38,10 @@ class Shop:
             def do_GET(self) -> None:
                 shop.asked.append(self.path)
                 body = shop.body(self.path)
-                self.send_response(200 if body else 404)
+                status, headers = shop.status(self.path)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 kind = "application/xml" if self.path.endswith(".xml") else "text/html"
                 self.send_header("Content-Type", f"{kind}; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
@@ -50,9 +54,17 @@ class Shop:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
 
+    def listed(self) -> list[str]:
+        return list(self.pages)
+
+    def status(self, path: str) -> tuple[int, dict[str, str]]:
+        if path == "/away":
+            return 302, {"Location": f"http://localhost:{self.server.server_port}/returns"}
+        return (200 if self.body(path) else 404), {}
+
     def body(self, path: str) -> bytes:
         if path == "/sitemap.xml":
-            rows = "".join(f"<url><loc>http://{self.host}{p}</loc></url>" for p in self.pages)
+            rows = "".join(f"<url><loc>http://{self.host}{p}</loc></url>" for p in self.listed())
             return f"<urlset>{rows}</urlset>".encode()
         return self.pages.get(path, "").encode()
 
@@ -85,7 +97,7 @@ def test_a_private_address_is_refused_unless_it_is_listed(site: Site, shop: Shop
     settings.WEB_IMPORT_PRIVATE_HOSTS = []
     batch = run(site, f"http://{shop.host}/returns")
     assert batch.state == "failed"
-    assert "not on the public internet" in batch.problem
+    assert f"list {shop.host} in SUPPORTDESK_WEB_IMPORT_PRIVATE_HOSTS" in batch.problem
     assert shop.asked == []
 
 
@@ -139,3 +151,45 @@ def test_a_page_that_fails_leaves_what_it_said_before(site: Site, shop: Shop) ->
     assert Entry.objects.filter(status="published").count() == 2
     [error] = batch.rows.filter(action="error")
     assert "404" in error.message
+
+
+def test_each_page_that_could_not_be_read_says_why_in_the_readers_language(
+    site: Site, shop: Shop
+) -> None:
+    shop.pages["/large"] = "<p>" + "x" * (5 * 1024 * 1024)
+    shop.listed = lambda: ["/returns", "/gone", "/away", "/large"]  # type: ignore[method-assign]
+    with translation.override("zh-hans"):
+        batch = import_plan(
+            batch=import_web_create(site=site, address=f"http://{shop.host}/sitemap.xml")
+        )
+    assert batch.state == "planned"
+    told = {
+        row.values["address"].removeprefix(f"http://{shop.host}"): row.message_words
+        for row in batch.rows.filter(action="error")
+    }
+    assert told == {
+        "/gone": "The page is gone (404). Look whether the address is right.",
+        "/away": "The page leads on to another website, "
+        f"http://localhost:{shop.server.server_port}/returns. "
+        "If you want that one, import it by its own address.",
+        "/large": "It is larger than 5 MB. Save the part that matters and import the file.",
+    }
+
+
+def test_a_broken_sitemap_is_refused_and_said_to_be_broken(site: Site, shop: Shop) -> None:
+    shop.pages["/map.xml"] = "<urlset><url>"
+    batch = import_plan(batch=import_web_create(site=site, address=f"http://{shop.host}/map.xml"))
+    batch.refresh_from_db()
+    assert batch.state == "failed"
+    assert batch.problem_words.startswith("The sitemap names no page of this site.")
+    assert batch.note_words == [f"http://{shop.host}/map.xml: The sitemap is no valid XML."]
+
+
+def test_when_no_page_of_a_sitemap_can_be_read_the_first_one_says_why(
+    site: Site, shop: Shop
+) -> None:
+    shop.listed = lambda: ["/gone", "/away"]  # type: ignore[method-assign]
+    batch = run(site, f"http://{shop.host}/sitemap.xml")
+    assert batch.state == "failed"
+    assert batch.problem_words.startswith("None of the 2 pages could be read.")
+    assert f"http://{shop.host}/gone: The page is gone (404)." in batch.problem_words
