@@ -39,8 +39,9 @@ class ShownRow:
     @property
     def found(self) -> list[tuple[str | Promise, str]]:
         """What stands in the file, for a row with an error: by the file's own headings."""
+        known = {} if self.row.batch.columns else {**FIELD_LABELS, **_HEADINGS}
         return [
-            (_HEADINGS.get(name, name), _cell(value))
+            (known.get(name, name), _cell(value))
             for name, value in self.row.values.items()
             if value
         ]
@@ -103,7 +104,7 @@ def errors_write(file: Any, batch: KnowledgeImport) -> None:
     ]
     writer = csv.writer(file)
     writer.writerow(
-        [gettext("line"), gettext("problem"), *(formula_escape(name) for name in names)]
+        [gettext("line"), gettext("what is wrong"), *(formula_escape(name) for name in names)]
     )
     for row in rows:
         cells = [_cell(row.values.get(name)) for name in names]

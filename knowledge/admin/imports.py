@@ -259,12 +259,13 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
             similar=Count("pk", filter=Q(similar__isnull=False)),
             left_out=Count("pk", filter=changing & Q(state=KnowledgeImportRow.State.LEFT_OUT)),
             kept=Count("pk", filter=Q(state=KnowledgeImportRow.State.KEPT)),
+            undone=Count("pk", filter=Q(state=KnowledgeImportRow.State.UNDONE)),
         )
         return counts
 
     @staticmethod
     def _rows(batch: KnowledgeImport, chosen: str) -> QuerySet[KnowledgeImportRow]:
-        rows = batch.rows.select_related("entry", "similar").order_by("number")
+        rows = batch.rows.select_related("entry", "similar", "document").order_by("number")
         if chosen == "similar":
             return rows.filter(similar__isnull=False)
         if chosen in Action.values:

@@ -28,7 +28,8 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: ``line`` is where it begins, from 1; one with a ``problem`` has no values."""
+    """One row: ``line`` is where it begins, from 1; one with a ``problem`` is not to be used, its
+    values are there to be mended."""
 
     line: int
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -88,9 +89,15 @@ def _csv_rows(reader: Any, header: tuple[str, ...]) -> Iterator[Row]:
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
-        except csv.Error as error:
+        except csv.Error:
             # What follows a broken quote cannot be told apart, so reading ends here.
-            yield Row(line, problem=_("The row is not valid CSV: %(why)s.", why=str(error)))
+            yield Row(
+                line,
+                problem=_(
+                    "From here on the file is no valid CSV, and what follows was not read. Look for"
+                    " a quotation mark that is not closed, or one amid a text that is not doubled."
+                ),
+            )
             return
         if cells is None:
             return
@@ -142,10 +149,17 @@ def _header(cells: list[str]) -> tuple[str, ...]:
 
 
 def _row(line: int, header: tuple[str, ...], cells: list[str]) -> Row:
-    if len(cells) > len(header):
-        return Row(line, problem=_("The row has more cells than the first line has names."))
     if sum(map(len, cells)) > LINE_MOST:
         return Row(line, problem=_("The row is too long."))
+    if len(cells) > len(header):
+        names = [
+            name or f"#{place}" for place, name in zip_longest(range(1, len(cells) + 1), header)
+        ]
+        return Row(
+            line,
+            dict(zip(names, cells, strict=True)),
+            _("The row has more cells than the first line has names."),
+        )
     # Cells that are missing at the end are empty ones.
     named = zip_longest(header, cells, fillvalue="")
     return Row(line, {name: cell for name, cell in named if name})

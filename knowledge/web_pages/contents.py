@@ -30,7 +30,7 @@ def page_document(data: bytes, *, content_type: str) -> Document:
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind in _HTML:
-        document = html_read(_html(data, content_type))
+        document = _html_document(data, content_type)
     elif kind == "application/pdf":
         document = pdf_read(data, name="")
     elif kind == "text/markdown":
@@ -41,13 +41,22 @@ def page_document(data: bytes, *, content_type: str) -> Document:
         raise DocumentRefused(_kind_problem(kind))
     blocks = tuple(questions_marked(document.blocks))
     if not blocks:
-        raise DocumentRefused(
-            _(
-                "No text was found on the page. If a browser shows one, a script makes it: save the"
-                " page there and import the file."
-            )
-        )
+        raise DocumentRefused(_nothing_found())
     return replace(document, blocks=blocks)
+
+
+def _html_document(data: bytes, content_type: str) -> Document:
+    try:
+        return html_read(_html(data, content_type))
+    except DocumentRefused as error:
+        raise DocumentRefused(_nothing_found()) from error
+
+
+def _nothing_found() -> str:
+    return _(
+        "No text was found on the page. If a browser shows one, a script makes it: save the page"
+        " there and import the file."
+    )
 
 
 def _kind_problem(kind: str) -> str:

@@ -15,6 +15,7 @@ from knowledge.notices import notice_stored
 from knowledge.services.entries import Cause, entry_create, entry_delete, entry_update
 from knowledge.services.imports.comparing import row_refuse
 from knowledge.services.imports.entry_rows import (
+    EntryValues,
     RowRefused,
     entry_fields,
     values_equal,
@@ -133,7 +134,7 @@ def _run(
             for row in rows:
                 row.batch = batch
                 step(row, batch.created_by)
-                row.save(update_fields=["state", "message", "notice", "entry", "action"])
+                row.save(update_fields=["state", "message", "notice", "entry", "action", "values"])
             batch.done += len(rows)
             if not rows:
                 batch.state = finished
@@ -162,11 +163,19 @@ def _row_apply(row: KnowledgeImportRow, by: User | None) -> None:
                 )
         row.state = RowState.APPLIED
     except Entry.DoesNotExist:
-        row_refuse(row, _("The entry was deleted meanwhile."))
+        row_refuse(row, _("The entry was deleted meanwhile."), found=_found(row))
     except RowRefused as error:
-        row_refuse(row, error.sentence)
+        row_refuse(row, error.sentence, found=_found(row))
     except ValidationError as error:
-        row_refuse(row, " ".join(error.messages))
+        row_refuse(row, " ".join(error.messages), found=_found(row))
+
+
+def _found(row: KnowledgeImportRow) -> EntryValues:
+    """What the row wants by the headings of its file, as an error met while reading shows it."""
+    columns: dict[str, str] = row.batch.columns
+    if not columns:  # a document
+        return dict(row.values)
+    return {heading: row.values.get(field, "") for field, heading in columns.items()}
 
 
 def _keep(row: KnowledgeImportRow, why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from knowledge.documents.blocks import DocumentRefused
@@ -25,11 +25,16 @@ Action = KnowledgeImportRow.Action
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """A row as read: its values, or the problem with what stands in the file instead of them."""
+    """A row as read: its values, or the problem that it has.
+
+    ``found`` is what stands in the file, by the file's headings: shown instead of the values when
+    there is a problem, so that the row can be mended and imported again. Documents have none.
+    """
 
     line: int | None
     values: EntryValues
     problem: str = ""
+    found: EntryValues = field(default_factory=dict)
 
 
 def rows_compared(
@@ -45,12 +50,12 @@ def rows_compared(
     for read in planned:
         row = KnowledgeImportRow(batch=batch, line=read.line, values=read.values)
         if read.problem:
-            row_refuse(row, read.problem)
+            row_refuse(row, read.problem, found=read.found)
             yield row
             continue
         key = (read.values["language"], read.values["question"])
         if key in lines:
-            row_refuse(row, _twice(lines[key]))
+            row_refuse(row, _twice(lines[key]), found=read.found)
         else:
             lines[key] = read.line
             _compare(row, known.get(key))
@@ -59,9 +64,10 @@ def rows_compared(
         yield from _lost(batch, known, lines)
 
 
-def row_refuse(row: KnowledgeImportRow, problem: str) -> None:
-    """Make it a row with an error, which changes nothing."""
+def row_refuse(row: KnowledgeImportRow, problem: str, *, found: EntryValues | None = None) -> None:
+    """Make it a row with an error, which changes nothing; ``found`` is what stands in the file."""
     row.action = Action.ERROR
+    row.values = found or row.values
     row.message, row.notice = problem[:500], notice_stored(problem)
 
 

@@ -23,6 +23,12 @@ _STATUSES: Final = {
     "draft": "draft", "草稿": "draft", "published": "published", "已发布": "published", "发布": "published",
 }  # fmt: skip
 
+# Msgids of the models' fields.
+_FIELD_NAMES: Final = {
+    "question": "question", "answer": "answer", "keywords": "keywords", "language": "language",
+    "status": "status", "text": "other phrasings",
+}  # fmt: skip
+
 EntryValues = dict[str, Any]
 """``question``, ``answer``, ``language``, ``status``: texts.
 
@@ -164,7 +170,17 @@ def _moments_told_alike(values: EntryValues) -> EntryValues:
 
 
 def _validation_sentence(error: ValidationError) -> str:
-    return " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+    """The first thing that is wrong, in words of our own where it is a length."""
+    name, [first, *_others] = next(iter(error.error_dict.items()))
+    field = _(_FIELD_NAMES.get(name, name))
+    if first.code == "max_length" and first.params:
+        return _(
+            "“%(field)s” has %(length)d characters; at most %(most)d are possible.",
+            field=field,
+            length=first.params["show_value"],
+            most=first.params["limit_value"],
+        )
+    return _("“%(field)s”: %(problem)s", field=field, problem=" ".join(first.messages))
 
 
 def _text(name: str, row: Mapping[str, Any]) -> str:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 SUFFIXES: Final = (*ROW_SUFFIXES, *DOCUMENT_SUFFIXES)
-_RAW_MOST: Final = 2000
 
 
 def import_create(
@@ -229,18 +228,29 @@ def _columns_of(file: RowsFile) -> dict[str, str]:
 def _values_of_rows(batch: KnowledgeImport, rows: Iterable[Row]) -> Iterator[PlannedRow]:
     for row in rows:
         if row.problem:
-            yield PlannedRow(row.line, _raw(row), row.problem)
+            yield PlannedRow(row.line, {}, row.problem, _found(row))
             continue
         try:
             values = values_of_row(
                 row.values, batch.columns, site=batch.site, status=batch.entry_status
             )
         except RowRefused as error:
-            yield PlannedRow(row.line, _raw(row), error.sentence)
+            yield PlannedRow(row.line, {}, error.sentence, _found(row))
         else:
-            yield PlannedRow(row.line, values)
+            yield PlannedRow(row.line, values, found=_found(row))
 
 
-def _raw(row: Row) -> EntryValues:
-    """What stands in the file, for the list of errors."""
-    return {str(name)[:200]: str(value)[:_RAW_MOST] for name, value in row.values.items()}
+def _found(row: Row) -> EntryValues:
+    """What stands in the file, as it can be stored, for the list of errors."""
+    return {_storable(name)[:200]: _storable_cell(value) for name, value in row.values.items()}
+
+
+def _storable_cell(value: object) -> str | list[str]:
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    return "" if value is None else _storable(value)
+
+
+def _storable(value: object) -> str:
+    # PostgreSQL stores no NUL, UTF-8 no lone surrogate.
+    return str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import html
 import io
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,6 +16,7 @@ from django.urls import reverse
 
 from knowledge.admin.differences import difference_html
 from knowledge.models import Entry, KnowledgeImport, Site
+from knowledge.services.imports.planning import import_plan, import_web_create
 from knowledge.uploads import TICKET_COOKIE, ticket_is_good
 from supportdesk.staff.roles import StaffRole
 from tests.supportdesk.staff.desk_factory import person_make, site_make
@@ -48,7 +52,7 @@ def upload(client: Client, site: Site, text: str, name: str = "a.csv") -> Knowle
         {"file": file, "site": site.pk, "entry_status": "published"},
     )
     assert answer.status_code == 302
-    batch = KnowledgeImport.objects.get()
+    batch = KnowledgeImport.objects.latest("pk")
     assert answer["Location"] == page_of(batch)
     call_command("worker", once=True)
     batch.refresh_from_db()
@@ -122,14 +126,49 @@ def test_the_errors_come_as_a_file_that_no_spreadsheet_runs(admin_client: Client
 
 
 def test_what_a_file_of_errors_says_is_read_back_as_it_was(admin_client: Client) -> None:
-    rows = "question,answer,phrasings\nOpen?,Yes.,\nOpen?,No.,hours|closed\n"
+    long = "No. " * 1500
+    rows = (
+        "问题,答案,相似问,生效日期\n营业吗？,是。,,\n营业吗？,否。,几点|周末,\n"
+        f"周末呢？,{long},,下周三\n"
+    )
     batch = upload(admin_client, site_make(), rows)
     address = reverse("admin:knowledge_knowledgeimport_errors", args=[batch.pk])
+    body = admin_client.get(address).content
+    assert body.startswith(codecs.BOM_UTF8)  # or Excel takes it for its own encoding
+    twice, undated = csv.DictReader(io.StringIO(body.decode("utf-8-sig")))
+    assert {twice[name] for name in ("问题", "答案", "相似问")} == {"营业吗？", "否。", "几点|周末"}
+    assert list(twice) == ["行", "错误原因", "问题", "答案", "相似问", "生效日期"]
+    assert (undated["答案"], undated["生效日期"]) == (long, "下周三")
+
+    mended = body.decode().replace("下周三", "2026-12-31").replace("营业吗", "放假吗")
+    again = upload(admin_client, Site.objects.get(pk=batch.site_id), mended)
+    assert [row.action for row in again.rows.all()] == ["create", "create"]
+    assert again.rows.get(values__question="周末呢？").values["answer"] == long.strip()
+
+
+def test_cells_that_have_no_heading_are_in_the_file_of_errors(admin_client: Client) -> None:
+    batch = upload(admin_client, site_make(), "question,answer\nA?,1,2,3\n")
+    address = reverse("admin:knowledge_knowledgeimport_errors", args=[batch.pk])
     text = admin_client.get(address).content.decode("utf-8-sig")
-    [row] = list(csv.DictReader(io.StringIO(text)))
-    error = batch.rows.get(action="error")
-    assert row["phrasings"].splitlines() == error.values["phrasings"]
-    assert error.values["phrasings"]
+    [row] = csv.DictReader(io.StringIO(text))
+    assert (row["question"], row["answer"], row["#3"], row["#4"]) == ("A?", "1", "2", "3")
+
+
+def test_a_refused_address_is_tried_again_with_what_was_chosen(
+    admin_client: Client, settings
+) -> None:
+    settings.WEB_IMPORT = True
+    site = site_make()
+    batch = import_web_create(
+        site=site, address="http://127.0.0.1:9/a?b=c&d=1", whole_site=True, entry_status="draft"
+    )
+    import_plan(batch=batch)
+    found = re.search(r'href="([^"]+/add/[^"]+)"', page(admin_client, batch))
+    assert found is not None
+    form = admin_client.get(html.unescape(found[1])).context["adminform"].form
+    assert form["address"].value() == "http://127.0.0.1:9/a?b=c&d=1"
+    assert (form["entry_status"].value(), str(form["site"].value())) == ("draft", str(site.pk))
+    assert form["whole_site"].value()
 
 
 def test_a_file_of_an_unknown_kind_gets_a_sentence(admin_client: Client) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.db.models import Q
+from django.utils import translation
 from openpyxl import Workbook
 
 from inference.errors import EngineDown
@@ -321,3 +322,32 @@ def test_a_document_read_again_keeps_the_phrasings_that_staff_gave_its_parts(sit
     part.refresh_from_db()
     assert (part.answer, part.keywords) == ("Wax it twice a year.", "wood")
     assert part.phrasings.get().text == "How do I care for oak?"
+
+
+def test_a_text_that_is_too_long_is_told_by_its_field_and_length(site: Site) -> None:
+    batch = planned(site, f"question,answer\n{'x' * 501},Yes.\n")
+    [row] = batch.rows.all()
+    assert row.message_words == "“question” has 501 characters; at most 500 are possible."
+    with translation.override("zh-hans"):
+        assert row.message_words == "“问题”有 501 个字符，最多 500 个。"
+
+
+def test_a_quotation_mark_that_is_not_closed_is_told_with_what_it_costs(site: Site) -> None:
+    batch = planned(site, 'question,answer\nA?,1\nB?,"open\nC?,2\n')
+    assert actions(batch) == [Action.CREATE, Action.ERROR]
+    assert "what follows was not read" in batch.rows.get(action=Action.ERROR).message
+
+
+def test_a_row_that_fails_while_it_is_imported_is_shown_by_its_headings(site: Site) -> None:
+    entry = published(site, "A?")
+    batch = planned(site, "Frage,Antwort,Sprache\nA?,No.,en\n")
+    batch = import_plan(
+        batch=import_columns_set(
+            batch=batch, columns={"question": "Frage", "answer": "Antwort", "language": "Sprache"}
+        )
+    )
+    entry_delete(entry=entry)
+    import_apply(batch=import_start(batch=batch))
+    row = batch.rows.get()
+    assert row.action == Action.ERROR
+    assert row.values == {"Frage": "A?", "Antwort": "No.", "Sprache": "en"}
