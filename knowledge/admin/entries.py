@@ -20,6 +20,7 @@ from knowledge.admin.entry_actions import EntryActions
 from knowledge.admin.entry_filters import DueFilter, ValidityFilter
 from knowledge.admin.entry_forms import EntryForm
 from knowledge.admin.entry_history import EntryHistoryPages
+from knowledge.admin.entry_search import EntrySearch
 from knowledge.admin.site_choice import SiteChosen
 from knowledge.markup import markdown_html
 from knowledge.models import Entry, EntryProposal, Site
@@ -41,7 +42,7 @@ _CARE = ("owner", "review_by")
 
 
 @admin.register(Entry)
-class EntryAdmin(SiteChosen, EntryActions, EntryHistoryPages, ModelAdmin):
+class EntryAdmin(SiteChosen, EntrySearch, EntryActions, EntryHistoryPages, ModelAdmin):
     """Saving goes through the services, which re-index: the next question sees the change.
 
     On a site whose changes are reviewed, what people without the permission to publish save
@@ -50,7 +51,7 @@ class EntryAdmin(SiteChosen, EntryActions, EntryHistoryPages, ModelAdmin):
 
     form = EntryForm
     list_display = (
-        "question", "status_label", "language", "site", "phrasing_count", "owner", "updated_at",
+        "question", "status_label", "language", "site", "phrasing_count", "owner_name", "updated_at",
     )  # fmt: skip
     list_filter = (
         "status", DueFilter, ValidityFilter, "language", "site", "audience",
@@ -95,9 +96,12 @@ class EntryAdmin(SiteChosen, EntryActions, EntryHistoryPages, ModelAdmin):
         return entry.status, entry.get_status_display()
 
     @display(description=_("phrasings"), ordering="phrasings_number")
-    def phrasing_count(self, entry: Any) -> int:
-        count: int = entry.phrasings_number
-        return count
+    def phrasing_count(self, entry: Any) -> str:
+        return str(entry.phrasings_number or "")
+
+    @display(description=_("owner"), ordering="owner")
+    def owner_name(self, entry: Entry) -> str:
+        return str(entry.owner or "")
 
     def get_fieldsets(self, request: HttpRequest, obj: Entry | None = None) -> Any:
         """Who may only read gets the phrasings as text: the form's field needs the form."""

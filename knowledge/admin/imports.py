@@ -256,10 +256,14 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
         changing = Q(action__in=(Action.CREATE, Action.UPDATE, Action.REMOVE))
         counts: dict[str, int] = batch.rows.aggregate(
             **{action.value: Count("pk", filter=Q(action=action)) for action in Action},
-            similar=Count("pk", filter=Q(similar__isnull=False)),
+            similar_planned=Count(
+                "pk", filter=Q(similar__isnull=False, state=KnowledgeImportRow.State.PLANNED)
+            ),
             left_out=Count("pk", filter=changing & Q(state=KnowledgeImportRow.State.LEFT_OUT)),
             kept=Count("pk", filter=Q(state=KnowledgeImportRow.State.KEPT)),
             undone=Count("pk", filter=Q(state=KnowledgeImportRow.State.UNDONE)),
+            # Last: from here on the name is the count's, no longer the column's.
+            similar=Count("pk", filter=Q(similar__isnull=False)),
         )
         return counts
 

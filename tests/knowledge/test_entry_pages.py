@@ -16,6 +16,7 @@ from conversations.models import Gap
 from knowledge.models import Audience, Entry, EntryRevision, Site
 from knowledge.services.entries import entry_create, entry_update
 from knowledge.services.imports.planning import import_create, import_plan
+from knowledge.services.proposals import proposal_approve, proposal_create
 from knowledge.services.sites import site_update
 from supportdesk.staff.roles import StaffRole, roles_ensure
 from tests.supportdesk.staff.desk_factory import person_make
@@ -398,3 +399,48 @@ def test_a_date_without_a_time_counts_from_its_beginning_or_to_its_end(
     else:
         assert answer.status_code == 302
         assert timezone.localtime(moment).strftime("%Y-%m-%d %H:%M") == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("多久发货", {"多久发货？"}),
+        ("发货三天", {"多久发货？"}),  # both words, the other way round, without a blank
+        ("發貨", {"多久发货？"}),
+        ("发货，三天", {"多久发货？"}),
+        ("returning blankets", {"Can I return the blanket?"}),
+        ("发货 blanket", set()),
+        ("退货", set()),
+    ],
+)
+def test_staff_find_entries_by_words_as_they_type_them(
+    entry: Entry, as_role, typed: str, found: set[str]
+) -> None:
+    entry_create(
+        site=entry.site, question="Can I return the blanket?", answer="Yes.", language="en"
+    )
+    page = as_role(StaffRole.ADMIN).get(reverse("admin:knowledge_entry_changelist"), {"q": typed})
+    assert {each.question for each in page.context["cl"].queryset} == found
+
+
+def test_a_decided_proposal_shows_what_it_changed_and_no_more(
+    entry: Entry, people: dict[StaffRole, User], as_role
+) -> None:
+    values = {
+        "question": entry.question, "answer": "五天内发货。", "keywords": "", "status": "published",
+        "language": "zh-hans", "phrasings": [], "audience": None, "valid_from": None,
+        "valid_until": None,
+    }  # fmt: skip
+    proposal = proposal_create(
+        site=entry.site, entry=entry, by=people[StaffRole.OPERATOR], values=values
+    )
+    assert proposal is not None
+    proposal_approve(proposal=proposal, by=people[StaffRole.ADMIN])
+    entry_update(entry=entry, answer="六天内发货。")
+    page = as_role(StaffRole.ADMIN).get(
+        reverse("admin:knowledge_entryproposal_change", args=[proposal.pk])
+    )
+    body = page.content.decode()
+    assert "What changed" in body
+    assert "<del>三</del><ins>五</ins>天内发货。" in body
+    assert [field.name for field in page.context["fields"]] == ["answer"]

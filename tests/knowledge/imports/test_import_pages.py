@@ -108,6 +108,19 @@ def test_a_row_is_left_out_with_its_button(admin_client: Client) -> None:
     assert Entry.objects.filter(question="B?").exists()
 
 
+def test_duplicates_are_left_out_together_and_the_page_says_how_many(admin_client: Client) -> None:
+    site = site_make()
+    batch = upload(admin_client, site, "question,answer\nA?,1\nB?,2\nC?,3\n")
+    entry = Entry.objects.create(site=site, question="Like A and B", answer="x")
+    batch.rows.exclude(values__question="C?").update(similar=entry, similarity=0.97)
+    assert "Leave out possible duplicates" in page(admin_client, batch)
+    step(admin_client, batch, step="leave_out")
+    shown = page(admin_client, batch)
+    assert "2 are left out." in shown
+    assert "Import 1 entry" in shown
+    assert "Leave out possible duplicates" not in shown
+
+
 def test_unknown_columns_are_asked_for_on_the_page(admin_client: Client) -> None:
     batch = upload(admin_client, site_make(), "Thema,Text\nA?,1\n")
     assert "Which column is which?" in page(admin_client, batch)
