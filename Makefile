@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BOOTSTRAP = @$(PYTHON) -m supportdesk.bootstrap
 ARGS ?=
 
-.PHONY: help run setup test test-postgresql soak lint bench figures lock widget messages clean
+.PHONY: help run setup test test-postgresql test-llama soak lint bench figures lock widget messages clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -19,6 +19,9 @@ test: ## set up what is missing and run every test (ARGS="-k name")
 
 test-postgresql: ## the tests of conversations and knowledge on a real PostgreSQL (ARGS="-k name")
 	$(BOOTSTRAP) test-postgresql $(ARGS)
+
+test-llama: ## the pool of engines over llama.cpp's server and llama-cpp-python's, built first (minutes)
+	$(BOOTSTRAP) test-llama $(ARGS)
 
 soak: ## the long tests: flat memory over 10,000 requests, faults with real waits (SOAK_MINUTES=30)
 	$(BOOTSTRAP) soak $(ARGS)

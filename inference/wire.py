@@ -14,6 +14,9 @@ PRIORITY_HEADER = "X-Priority"
 CONVERSATION_HEADER = "X-Conversation"
 TOP_LOGPROBS_MOST = 20
 """How many tokens OpenAI's API lists at most."""
+TOP_K_ALL = 1_000_000
+"""``top_k`` of a request that leaves out no token. Servers disagree on 0 and -1, which one or the other
+refuses (llama-cpp-python -1, SGLang 0); all take a number that no vocabulary reaches for "all"."""
 
 
 def message_row(message: ChatMessage) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def sampling_fields(parameters: GenerationParameters) -> dict[str, Any]:
         "top_p": parameters.top_p,
         "extra_body": {
             "repetition_penalty": parameters.repetition_penalty,
-            "top_k": parameters.top_k or -1,
+            "top_k": parameters.top_k or TOP_K_ALL,
         },
     }
     if parameters.stop:

@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         "setup": _setup,
         "test": _test,
         "test-postgresql": _test_postgresql,
+        "test-llama": _test_llama,
         "soak": _soak,
         "bench": _bench,
         "figures": _figures,
@@ -85,6 +86,17 @@ def _test_postgresql(arguments: list[str]) -> int:
     apps = ["tests/postgresql", "tests/conversations", "tests/knowledge", "tests/supportdesk/staff"]
     tests = [str(PYTHON), "-m", "pytest", *apps, "-m", "not browser", *arguments]
     return _call([str(PYTHON), "-m", "benchmarks.postgresql", *tests])
+
+
+def _test_llama(arguments: list[str]) -> int:
+    """The tests that put servers of another make behind the pool; builds those, which takes minutes."""
+    _environment_prepare("test")
+    _weights_prepare()
+    _step("Servers of another make")
+    _must([str(PYTHON), "-m", "benchmarks.rivals.another_make"])
+    _step("Tests on them")
+    tests = "tests/inference/backends/test_another_make.py"
+    return _call([str(PYTHON), "-m", "pytest", tests, *arguments])
 
 
 def _bench(arguments: list[str]) -> int:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from benchmarks.rivals.build import RivalMissing
+from benchmarks.rivals.environments import environment_ensure, environment_find
 from benchmarks.rivals.prompts import BenchPrompt
 
 TORCH = "2.13.0"
@@ -60,8 +59,7 @@ class TorchProcess:
 
 def torch_find(directory: Path) -> Path | None:
     """The interpreter of the environment with torch, if it was made before."""
-    python = _environment(directory) / "bin" / "python"
-    return python if (_environment(directory) / "complete").exists() else None
+    return environment_find(_environment(directory))
 
 
 def torch_ensure(directory: Path) -> Path:
@@ -70,22 +68,9 @@ def torch_ensure(directory: Path) -> Path:
     Raises:
         RivalMissing: it cannot be made.
     """
-    found = torch_find(directory)
-    if found is not None:
-        return found
-    target = _environment(directory)
-    python = target / "bin" / "python"
     transformers = importlib.metadata.version("transformers")
-    print(f"Installing torch {TORCH} into {target} ...", flush=True)
-    install = [str(python), "-m", "pip", "install", "-q", "--progress-bar", "off"]
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(target)],
-        [*install, f"torch=={TORCH}", f"transformers=={transformers}"],
-    ):
-        if subprocess.run(command, check=False).returncode:
-            raise RivalMissing(f"torch {TORCH} cannot be installed")
-    (target / "complete").write_text(TORCH)
-    return python
+    requirements = [f"torch=={TORCH}", f"transformers=={transformers}"]
+    return environment_ensure(_environment(directory), requirements)
 
 
 @contextmanager

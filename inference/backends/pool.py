@@ -108,6 +108,7 @@ class BackendPool:
         ):
             yield _signed(started.first, backend)
             async for chunk in rest:
+                backend.busy_until = now() + self._policy.probe_answer
                 yield _signed(chunk, backend)
 
     @asynccontextmanager
@@ -217,7 +218,8 @@ class BackendPool:
         backend, answer = await self._fallback.asked(named, asking)
         backend.running += 1
         try:
-            yield backend, answer
+            with backend.at_work(now() + self._policy.probe_answer):
+                yield backend, answer
         except EngineError as error:
             await self._fallback.failure_note(backend, error, age=now() - begun)
             raise

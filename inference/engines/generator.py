@@ -283,6 +283,10 @@ class GeneratorEngine:
             starts, **self._native_options(prefix), max_length=1, max_batch_size=1
         )
 
+    def _top_k(self, parameters: GenerationParameters) -> int:
+        """CTranslate2 takes 0 for "all", and refuses more than there are."""
+        return parameters.top_k if parameters.top_k < len(self._template.vocabulary) else 0
+
     def _share(self, count: int) -> int:
         """How many sequences of ``count`` each worker takes; 0 for a worker that is alone."""
         workers = self._tuning.inter_threads
@@ -345,7 +349,7 @@ class GeneratorEngine:
                 max_batch_size=self._share(len(starts)),
                 max_length=max(answer.parameters.max_tokens - answer.written for answer in answers),
                 repetition_penalty=parameters.repetition_penalty,
-                sampling_topk=1 if greedy else parameters.top_k,
+                sampling_topk=1 if greedy else self._top_k(parameters),
                 sampling_topp=1.0 if greedy else parameters.top_p,
                 sampling_temperature=1.0 if greedy else parameters.temperature,
             )

@@ -10,6 +10,7 @@ from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaTool
 
 from inference.chat import ChatMessage, ChatOptions, GenerationParameters, Tool, ToolCall
 from inference.wire import (
+    TOP_K_ALL,
     CallDeltas,
     candidate_logprobs,
     delta_reasoning,
@@ -55,7 +56,7 @@ def test_a_tool_can_be_chosen_by_name() -> None:
 
 def test_neutral_values_are_sent_too() -> None:
     fields = sampling_fields(GenerationParameters())
-    assert fields["extra_body"] == {"repetition_penalty": 1.0, "top_k": -1}
+    assert fields["extra_body"] == {"repetition_penalty": 1.0, "top_k": TOP_K_ALL}
     assert "stop" not in fields
 
 

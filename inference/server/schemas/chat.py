@@ -12,7 +12,7 @@ from inference.server.schemas.base import Body, ParameterRefused, UnsupportedPar
 from inference.server.schemas.messages import Messages
 from inference.server.schemas.thinking import ThinkingFields
 from inference.server.schemas.tools import ToolFields
-from inference.wire import TOP_LOGPROBS_MOST
+from inference.wire import TOP_K_ALL, TOP_LOGPROBS_MOST
 
 MAX_STOPS = 16
 MAX_CANDIDATES = 256
@@ -59,7 +59,7 @@ class ChatCompletionRequest(ToolFields, ThinkingFields):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    top_k: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
+    top_k: Annotated[int, Field(ge=-1, le=TOP_K_ALL)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
     stop: (
         StrictStr

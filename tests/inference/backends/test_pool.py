@@ -330,6 +330,19 @@ async def test_a_probe_that_hangs_counts_as_stopped(made: Made) -> None:
     assert (await pool.health()).state == "stopped"
 
 
+async def test_an_engine_that_is_writing_is_not_asked_for_its_health(made: Made) -> None:
+    client = ScriptedChatClient("one two three")
+    pool = made(client, policy=replace(POLICY, probe_answer=0.2))
+    async with aclosing(pool.stream(QUESTION, GenerationParameters(), timeout=5.0)) as stream:
+        await anext(stream)
+        client.state = "stopped"
+        assert (await pool.health()).state == "ready"
+        end = time.monotonic() + 5
+        while (await pool.health()).state == "ready":  # it has fallen silent
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+
+
 async def test_scores_and_counts_come_from_the_next_engine_too(made: Made) -> None:
     broken, good = (
         ScriptedChatClient(failing(RequestInvalid("no logprobs"))),

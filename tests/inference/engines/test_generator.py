@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from inference.engines.tuning import EngineTuning
 from inference.errors import EngineDown, RequestInvalid
 from inference.weights.manifest import manifest_read
 from inference.weights.store import model_convert
+from inference.wire import TOP_K_ALL
 from tests.inference.weights.tiny_models import TinyDecoder, gguf_write
 
 TEMPLATE = (
@@ -159,3 +161,10 @@ async def test_a_token_that_the_model_does_not_know_is_refused(engine: Generator
         await answer(engine, prompt)
     with pytest.raises(RequestInvalid):
         await engine.score([prompt], None)
+
+
+async def test_more_tokens_to_choose_from_than_there_are_means_all(
+    engine: GeneratorEngine,
+) -> None:
+    many = replace(PARAMETERS, temperature=1.0, top_k=TOP_K_ALL)
+    assert (await answer(engine, prompt_of(engine, "one"), many))[-1].finish_reason
