@@ -52,6 +52,7 @@ class ToolActionAdmin(EvidenceAdmin):
         label={
             "done": "success", "failed": "danger", "uncertain": "danger", "refused": "warning",
             "pending": "info", "confirmed": "info", "running": "info",
+            "cancelled": "", "replaced": "", "expired": "",
         },
     )  # fmt: skip
     def state_label(self, action: ToolAction) -> tuple[str, str]:

@@ -71,12 +71,9 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
     @display(
         description=_("state"),
         ordering="state",
-        label={
-            State.APPLIED.value: "success",
-            State.PLANNED.value: "info",
-            State.FAILED.value: "danger",
-            State.UNDONE.value: "warning",
-        },
+        # A state that is not named here would be shown by its key.
+        label={state.value: "info" for state in State}
+        | {"applied": "success", "failed": "danger", "undone": "warning", "columns": "warning"},
     )
     def state_label(self, batch: KnowledgeImport) -> tuple[str, str]:
         return batch.state, batch.get_state_display()

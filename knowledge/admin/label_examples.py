@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -28,7 +29,9 @@ def _set_words(label_set: LabelSet) -> str:
     """A set with the language of its examples, for there is one for each."""
     words = label_set_words(label_set.key, label_set.name)
     language = label_set.get_language_display() if label_set.language else ""
-    return f"{words} ({language})" if language else words
+    if not language:
+        return words
+    return gettext("%(name)s (%(language)s)") % {"name": words, "language": language}
 
 
 class SetFilter(admin.SimpleListFilter):

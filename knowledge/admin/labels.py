@@ -148,8 +148,11 @@ class LabelSetAdmin(ModelAdmin):
 
     @display(
         description=gettext_lazy("learning"),
-        label={"done": "success", "failed": "danger", "running": "info", "waiting": "info"},
-    )
+        label={
+            "done": "success", "failed": "danger", "running": "info", "waiting": "info",
+            "never": "",
+        },
+    )  # fmt: skip
     def state(self, label_set: LabelSet) -> tuple[str, str]:
         return label_set.learning, label_set.get_learning_display()
 

@@ -4,7 +4,23 @@ import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from knowledge.models import Entry, PromptVersion, Rule, Site
+from conversations.admin.changes import ToolActionAdmin
+from conversations.admin.conversations import ConversationAdmin
+from conversations.admin.replays import ReplayAdmin
+from conversations.enums import Mode
+from conversations.models import Replay, ToolAction
+from knowledge.admin.imports import KnowledgeImportAdmin
+from knowledge.admin.labels import LabelSetAdmin
+from knowledge.admin.proposals import EntryProposalAdmin
+from knowledge.models import (
+    Entry,
+    EntryRevision,
+    KnowledgeImport,
+    LabelSet,
+    PromptVersion,
+    Rule,
+    Site,
+)
 from supportdesk.staff.roles import StaffRole
 from tests.supportdesk.staff.desk_factory import person_make, prompt_make, rule_make, site_make
 
@@ -252,3 +268,29 @@ def test_a_second_template_for_the_same_role_and_language_is_refused(admin_clien
     page = admin_client.post(reverse("admin:knowledge_prompttemplate_add"), values)
     assert page.status_code == 200
     assert list(get_messages(page.wsgi_request)) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "states"),
+    [
+        (KnowledgeImportAdmin.state_label, KnowledgeImport.State),
+        (LabelSetAdmin.state, LabelSet.Learning),
+        (EntryProposalAdmin.state_label, EntryRevision.State),
+        (ToolActionAdmin.state_label, ToolAction.State),
+        (ReplayAdmin.state_label, Replay.State),
+        (ConversationAdmin.mode_label, Mode),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_every_state_in_a_list_is_shown_in_words(shown, states):
+    """The admin's theme shows a state that has no colour by its key."""
+    assert set(states.values) <= set(shown.label)
+
+
+def test_an_import_that_asks_for_its_columns_says_so_in_the_list(admin_client):
+    site = site_make()
+    KnowledgeImport.objects.create(site=site, file_name="a.csv", state="columns")
+    page = admin_client.get(
+        reverse("admin:knowledge_knowledgeimport_changelist"), headers=ENGLISH
+    ).content.decode()
+    assert "Asks for its columns" in page
