@@ -36,6 +36,10 @@ class Notice(str):
         made.text, made.plural, made.values = text, plural, values
         return made
 
+    def __getnewargs__(self) -> tuple[str, dict[str, Value], str]:  # type: ignore[override]
+        """What a copy is made of."""
+        return self.text, self.values, self.plural
+
 
 def notice(text: str, /, **values: Value) -> Notice:
     """The sentence of a msgid, with its values."""

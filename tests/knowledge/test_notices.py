@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 from types import SimpleNamespace
@@ -54,6 +55,13 @@ def test_a_notice_that_counts_has_the_form_of_its_number() -> None:
         kept(notice_plural("%(count)d page.", "%(count)d pages.", count)) for count in (1, 2)
     )
     assert (notice_words(one), notice_words(many)) == ("1 page.", "2 pages.")
+
+
+def test_a_copy_of_a_notice_is_one_too() -> None:
+    text = notice_plural("%(count)d page.", "%(count)d pages.", 2)
+    copied = copy.copy(text)
+    assert copied == text
+    assert notice_stored(copied) == notice_stored(text)
 
 
 def test_words_that_a_person_wrote_stay_as_they_are() -> None:

@@ -351,3 +351,11 @@ def test_a_row_that_fails_while_it_is_imported_is_shown_by_its_headings(site: Si
     row = batch.rows.get()
     assert row.action == Action.ERROR
     assert row.values == {"Frage": "A?", "Antwort": "No.", "Sprache": "en"}
+
+
+def test_what_no_database_stores_is_left_out_of_a_row_with_an_error(site: Site) -> None:
+    rows = b'{"question": "", "answer": "a\\u0000b\\ud800c", "phrasings": ["x\\u0000", 3]}\n'
+    batch = planned(site, rows, "a.jsonl")
+    row = batch.rows.get()
+    assert row.action == Action.ERROR
+    assert row.values == {"question": "", "answer": "ab?c", "phrasings": ["x", "3"]}
