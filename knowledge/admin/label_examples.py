@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -29,9 +28,7 @@ def _set_words(label_set: LabelSet) -> str:
     """A set with the language of its examples, for there is one for each."""
     words = label_set_words(label_set.key, label_set.name)
     language = label_set.get_language_display() if label_set.language else ""
-    if not language:
-        return words
-    return gettext("%(name)s (%(language)s)") % {"name": words, "language": language}
+    return f"{words} · {language}" if language else words
 
 
 class SetFilter(admin.SimpleListFilter):
@@ -115,7 +112,7 @@ class LabelExampleAdmin(ModelAdmin):
             field = super().formfield_for_foreignkey(db_field, request, **kwargs)
             field.queryset = Label.objects.select_related("label_set")
             field.label_from_instance = lambda label: (
-                f"{_set_words(label.label_set)} · {label_words(label.label_set.key, label.name)}"
+                f"{_set_words(label.label_set)}: {label_words(label.label_set.key, label.name)}"
             )
             return field
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
