@@ -6,11 +6,11 @@ that what was fitted on large sets holds for a shop's thirty entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection
 from typing import Final
 
 from inference.text.normalisation import text_normalise
-from knowledge.retrieval.keywords import search_terms
 
 KEYWORD_FEATURES: Final = (
     "question_bm25",  # BM25 of question, phrasings and keywords, over the query's own score
@@ -31,21 +31,19 @@ LEAD_FEATURES: Final = ("lead",)  # rank score ahead of the best entry with anot
 LEAD_MOST: Final = 3.0
 
 
-def asked_share(query_terms: Iterable[str], question: str, weights: Mapping[str, float]) -> float:
+def asked_share(shared: Collection[float], lacking: int, mean: float) -> float:
     """The share of a question's terms that the query has, in [0, 1].
 
-    ``weights`` gives the idf of the query's terms; terms that only the question has weigh as much
-    as those do on average.
+    ``shared`` are the idf of the terms that both have; the ``lacking`` ones, which only the question has,
+    weigh as much as the query's do on average (``mean``).
     """
-    terms = set(search_terms(question))
-    shared = terms.intersection(query_terms)
-    if not shared:
-        return 0.0
-    mean = sum(weights.values()) / len(weights)
-    found = sum(weights[term] for term in shared)
-    return found / (found + mean * len(terms - shared))
+    found = sum(shared)
+    return found / (found + mean * lacking) if shared else 0.0
 
 
 def text_bare(text: str) -> str:
     """A text without what does not change its meaning: case, width, script, punctuation."""
-    return "".join(character for character in text_normalise(text) if character.isalnum())
+    return _NO_LETTERS.sub("", text_normalise(text))
+
+
+_NO_LETTERS = re.compile(r"[\W_]+")

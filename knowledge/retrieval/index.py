@@ -8,10 +8,11 @@ small one has grown. Vectors are kept apart, by text, and never move.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -20,9 +21,19 @@ from numpy.typing import NDArray
 from knowledge.retrieval.calibration import HYBRID, KEYWORDS, LANGUAGE_BONUS, Calibration
 from knowledge.retrieval.common import CommonQuestions
 from knowledge.retrieval.entries import IndexedEntry
-from knowledge.retrieval.features import CLOSE_FEATURES, LEAD_MOST, asked_share, text_bare
+from knowledge.retrieval.features import (
+    CLOSE_FEATURES,
+    LEAD_MOST,
+    VECTOR_FEATURES,
+    text_bare,
+)
 from knowledge.retrieval.geometry import Geometry, IndexedTexts, Seen, SeenOfSome
-from knowledge.retrieval.keywords import KeywordPart, KeywordScores, keyword_scores, search_terms
+from knowledge.retrieval.keywords import (
+    KeywordScores,
+    keyword_scores,
+    search_terms,
+)
+from knowledge.retrieval.parts import IndexPart
 from knowledge.retrieval.passages import Passage
 from knowledge.retrieval.vectors import (
     QUESTION,
@@ -65,36 +76,6 @@ class NearestVectors(Protocol):
         ...
 
 
-class IndexPart:
-    """Some entries with their keyword index and the hashes of their texts."""
-
-    def __init__(self, entries: Sequence[IndexedEntry]) -> None:
-        self.entries = tuple(entries)
-        self.keywords = KeywordPart(
-            [
-                [term for text in (*entry.questions, entry.keywords) for term in search_terms(text)]
-                for entry in self.entries
-            ],
-            [search_terms(entry.answer) for entry in self.entries],
-        )
-        questions = [
-            text_hash(text, QUESTION) for entry in self.entries for text in entry.questions
-        ]
-        self.question_hashes: list[TextHash] = questions
-        self.whole_hashes = [text_hash(entry.whole, WHOLE) for entry in self.entries]
-
-    @cached_property
-    def question_starts(self) -> NDArray[np.intp]:
-        """Where the hashes of each entry's questions begin, and after the last one's end."""
-        counts = [len(entry.questions) for entry in self.entries]
-        return np.concatenate(([0], np.cumsum(counts))).astype(np.intp)
-
-    @cached_property
-    def rows(self) -> dict[int, int]:
-        """The row of each entry in this part, by its id."""
-        return {entry.entry_id: row for row, entry in enumerate(self.entries)}
-
-
 @dataclass(frozen=True, slots=True)
 class _Signals:
     """Cheap features of every entry; NaN cosines where a vector is missing."""
@@ -135,6 +116,7 @@ class SiteIndex:
         self.common = common
         self._geometry: tuple[VectorTable, Geometry] | None = None
         self._entries = [entry for part in parts for entry in part.entries]
+        self._ends = list(accumulate(len(part.entries) for part in parts))
         self._is_live = np.fromiter(
             (live.get(entry.entry_id) is entry for entry in self._entries), dtype=bool
         )
@@ -238,6 +220,7 @@ class SiteIndex:
                 seen = self._seen_of_some(vector, language, table, words, shown, near)
         signals = self._signals(words, seen)
         has_vectors = ~np.isnan(signals.question_cosine)
+        asked = self._asked(signals.weights)
         found = []
         for row in self._first(signals, shown, has_vectors):
             entry = self._entries[row]
@@ -246,12 +229,7 @@ class SiteIndex:
                 "answer_bm25": float(signals.answer_bm25[row]),
                 "found_question": float(signals.found_question[row]),
                 "found": float(signals.found[row]),
-                "asked": max(
-                    asked_share(signals.weights, question, signals.weights)
-                    for question in entry.questions
-                )
-                if signals.weights
-                else 0.0,
+                "asked": asked(row),
             }
             cosine = None
             if has_vectors[row]:
@@ -289,6 +267,31 @@ class SiteIndex:
         seen = vectors.geometry(self._texts_at(rows)).seen(vector, language) if len(rows) else None
         return None if seen is None else SeenOfSome(seen, rows, len(self._is_live))
 
+    def _asked(self, weights: Mapping[str, float]) -> Callable[[int], float]:
+        """Tells of an entry which share of its question a query of these terms asks."""
+        if not weights:
+            return lambda _row: 0.0
+        mean = sum(weights.values()) / len(weights)
+        numbered = [
+            {
+                number: weight
+                for term, weight in weights.items()
+                if (number := part.keywords.question.number(term)) is not None
+            }
+            for part in self._parts
+        ]
+
+        def asked(row: int) -> float:
+            number, own = self._place(row)
+            return self._parts[number].asked(own, numbered[number], mean)
+
+        return asked
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """The number of a row's part, and its row there."""
+        number = bisect_right(self._ends, row)
+        return number, row - (self._ends[number] - len(self._parts[number].entries))
+
     def _row_of(self, entry_id: int) -> int | None:
         """Where an entry lies as it is now."""
         start = 0
@@ -309,11 +312,9 @@ class SiteIndex:
     def _texts_at(self, rows: NDArray[np.intp]) -> IndexedTexts:
         questions: list[TextHash] = []
         wholes: list[TextHash] = []
-        ends = np.cumsum([len(part.entries) for part in self._parts])
         for row in rows.tolist():
-            number = int(np.searchsorted(ends, row, side="right"))
+            number, own = self._place(row)
             part = self._parts[number]
-            own = row - (int(ends[number]) - len(part.entries))
             start, end = part.question_starts[own : own + 2]
             questions += part.question_hashes[start:end]
             wholes.append(part.whole_hashes[own])
@@ -354,7 +355,10 @@ def _cheap_rank(calibration: Calibration, signals: _Signals) -> Floats:
     total = np.zeros(len(signals.found), dtype=np.float32)
     for name, weight in calibration.rank.items():
         if name not in CLOSE_FEATURES:
-            total += np.float32(weight) * np.nan_to_num(getattr(signals, name))
+            values = getattr(signals, name)
+            if name in VECTOR_FEATURES:
+                values = np.where(np.isnan(values), np.float32(0), values)
+            total += np.float32(weight) * values
     return total
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,16 +68,39 @@ class KeywordField:
         starts = self._matrix["indptr"]
         return int(starts[column + 1] - starts[column])
 
-    def column(self, term: str) -> tuple[NDArray[np.int32], Floats]:
-        """Rows of the entries that have the term, and what it adds to their score at idf 1."""
+    def number(self, term: str) -> int | None:
+        """The term's place among those of the field."""
+        return self._columns.get(term)
+
+    def column(self, term: str, weight: float) -> tuple[NDArray[np.int32], Floats]:
+        """Rows of the entries that have the term, and what it adds to their score at idf ``weight``."""
         column = self._columns.get(term)
         if column is None:
             return _NO_ROWS, _NO_SCORES
         start, end = self._matrix["indptr"][column : column + 2]
         # The part's own idf is taken out again: a part of few entries knows little of how rare a
         # word is, and the parts' scores must be comparable.
-        own = idf(int(end - start), self._count)
-        return self._matrix["indices"][start:end], self._matrix["data"][start:end] / own
+        scale = np.float32(weight / idf(int(end - start), self._count))
+        return self._matrix["indices"][start:end], self._matrix["data"][start:end] * scale
+
+
+class TermSets:
+    """Which terms each of some texts has, as their numbers in a field that has them all.
+
+    Kept because to cut a text into its terms again takes longer than all else of a close look at it.
+    """
+
+    def __init__(self, texts: Iterable[Collection[str]], field: KeywordField) -> None:
+        flat, ends = array("i"), array("q", [0])
+        for terms in texts:
+            numbers = {field.number(term) for term in terms}
+            flat.extend(number for number in numbers if number is not None)
+            ends.append(len(flat))
+        self._flat, self._ends = flat, ends
+
+    def of(self, text: int) -> array[int]:
+        """The numbers of a text's terms, each once."""
+        return self._flat[self._ends[text] : self._ends[text + 1]]
 
 
 _NO_ROWS = np.empty(0, dtype=np.int32)
@@ -134,17 +158,19 @@ def keyword_scores(parts: Sequence[KeywordPart], terms: Sequence[str]) -> Keywor
         weights[term] = weight
         start = 0
         for part in parts:
-            rows, scores = part.question.column(term)
-            rows = rows + start
-            question[rows] += scores * np.float32(question_idf)
-            found_question[rows] += np.float32(weight)
-            other_rows, scores = part.answer.column(term)
-            other_rows = other_rows + start
-            answer[other_rows] += scores * np.float32(answer_idf)
-            found[rows] += np.float32(weight)
-            counted[rows] = number
-            found[other_rows[counted[other_rows] != number]] += np.float32(weight)
-            start += part.count
+            end = start + part.count
+            # Views of the part's rows: to add to the numbers of rows would copy them.
+            own = slice(start, end)
+            rows, scores = part.question.column(term, question_idf)
+            question[own][rows] += scores
+            found_question[own][rows] += np.float32(weight)
+            other_rows, scores = part.answer.column(term, answer_idf)
+            answer[own][other_rows] += scores
+            counted[own][rows] = number
+            lone = other_rows[counted[own][other_rows] != number]
+            found[own][lone] += np.float32(weight)
+            start = end
+    found += found_question
     mass = sum(weights.values())
     once = 1.0 / (1.0 + _K1)  # a word once in a text of average length, at idf 1
     return KeywordScores(

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from knowledge.retrieval.keywords import KeywordPart, keyword_scores
+from knowledge.retrieval.keywords import KeywordField, KeywordPart, TermSets, keyword_scores
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -27,3 +27,17 @@ def test_a_word_in_both_fields_counts_once_and_in_every_part(seed: int) -> None:
     for place in range(37):
         found = [w for term, w in scores.weights.items() if term in asked[place] + said[place]]
         assert np.isclose(scores.found[place], sum(found) / mass, atol=1e-5)
+
+
+def test_the_terms_of_texts_are_kept_once_each_by_their_number_in_the_field() -> None:
+    texts = [["return", "shoe", "return"], [], ["shoe", "unknown"]]
+    field = KeywordField([["return", "shoe"], ["parcel"]], b=0.4)
+    kept = TermSets(texts, field)
+    numbers = {term: field.number(term) for term in ("return", "shoe", "parcel", "unknown")}
+    assert numbers["unknown"] is None
+    assert [set(kept.of(text)) for text in range(3)] == [
+        {numbers["return"], numbers["shoe"]},
+        set(),
+        {numbers["shoe"]},
+    ]
+    assert len(kept.of(0)) == 2
