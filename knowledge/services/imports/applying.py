@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from knowledge.models import Entry, KnowledgeImport, KnowledgeImportRow
+from knowledge.models import Document, Entry, KnowledgeImport, KnowledgeImportRow
 from knowledge.notices import notice as _
 from knowledge.notices import notice_stored
 from knowledge.services.entries import Cause, entry_create, entry_delete, entry_update
@@ -78,14 +78,19 @@ def import_undo(*, batch: KnowledgeImport) -> KnowledgeImport:
     return _run(batch, State.UNDOING, State.UNDONE, RowState.APPLIED, _row_undo)
 
 
+@transaction.atomic
 def import_discard(*, batch: KnowledgeImport) -> None:
-    """Throw a plan away that was not done.
+    """Throw a plan away that was not done, with the documents that only it named.
 
     Raises:
         ImportStateWrong: it was done, and is kept so that it can be undone.
     """
     _state_check(batch, State.UPLOADED, State.COLUMNS, State.PLANNED, State.FAILED)
+    documents = {*batch.rows.values_list("document_id", flat=True).distinct(), batch.document_id}
     batch.delete()
+    elsewhere = KnowledgeImportRow.objects.filter(document=OuterRef("pk"))
+    named = Document.objects.filter(pk__in=[pk for pk in documents if pk is not None])
+    named.filter(~Exists(elsewhere), entries=None, imports=None).delete()
 
 
 def _state_check(batch: KnowledgeImport, *states: str) -> None:

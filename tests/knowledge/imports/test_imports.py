@@ -206,6 +206,11 @@ def test_a_plan_that_was_thrown_away_leaves_nothing(site: Site) -> None:
     import_discard(batch=planned(site, "question,answer\nA?,1\n"))
     assert not KnowledgeImport.objects.exists()
     assert not Entry.objects.exists()
+    import_discard(batch=planned(site, "# Returns\n\nWithin 7 days.\n", "help.md"))
+    assert not Document.objects.exists()
+    applied(site, "# Returns\n\nWithin 7 days.\n", "help.md")
+    import_discard(batch=planned(site, "# Returns\n\nWithin 14 days.\n", "help.md"))
+    assert Document.objects.get().entries.count() == 1
 
 
 def test_a_document_becomes_entries_and_importing_it_again_replaces_them(site: Site) -> None:
