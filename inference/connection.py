@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _HEALTH_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0
+# Servers close a connection that was idle for five seconds (uvicorn, llama.cpp); a request that is
+# sent at that moment finds nobody.
+_IDLE_SECONDS = 2.0
 # The built-in server says by a code what a status alone leaves open.
 _ERROR_OF_CODE: dict[str, type[EngineError]] = {
     "context_length_exceeded": ContextExceeded,
@@ -70,7 +73,13 @@ class Connection:
             # A proxy from the environment is not asked for a server on this machine.
             local = urlsplit(self.root).hostname in {"127.0.0.1", "::1", "localhost"}
             self._http = httpx2.AsyncClient(
-                timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS), trust_env=not local
+                timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+                limits=httpx2.Limits(
+                    max_connections=100,
+                    max_keepalive_connections=20,
+                    keepalive_expiry=_IDLE_SECONDS,
+                ),
+                trust_env=not local,
             )
         return self._http
 
@@ -100,14 +109,19 @@ class Connection:
     async def _send(self, method: str, path: str, body: object) -> httpx2.Response:
         import httpx2
 
+        request = self.http().build_request(
+            method,
+            f"{self.root}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self._api_key}"},
+            timeout=_HEALTH_SECONDS,
+        )
         try:
-            return await self.http().request(
-                method,
-                f"{self.root}{path}",
-                json=body,
-                headers={"Authorization": f"Bearer {self._api_key}"},
-                timeout=_HEALTH_SECONDS,
-            )
+            try:
+                return await self.http().send(request)
+            except httpx2.RemoteProtocolError:
+                # The server has closed a connection that was kept. What is sent here may be done twice.
+                return await self.http().send(request)
         except httpx2.ConnectError as error:
             raise EngineUnreachable(f"No engine listens at {self.root}.") from error
         except httpx2.HTTPError as error:
