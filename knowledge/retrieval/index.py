@@ -8,6 +8,7 @@ small one has grown. Vectors are kept apart, by text, and never move.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -234,7 +235,8 @@ class SiteIndex:
             cosine = None
             if has_vectors[row]:
                 features["question_cosine"] = float(signals.question_cosine[row])
-                features["whole_cosine"] = float(np.nan_to_num(signals.whole_cosine[row]))
+                whole = float(signals.whole_cosine[row])
+                features["whole_cosine"] = 0.0 if math.isnan(whole) else whole
                 features["subject"] = seen.shared(row) if seen is not None else 0.0
                 cosine = features["question_cosine"]
             exact = any(bare == text_bare(question) for question in entry.questions)
