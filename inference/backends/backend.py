@@ -23,7 +23,9 @@ class PoolPolicy:
 
     Attributes:
         probe: between two questions for an engine's health; each waits ``probe_answer`` at most.
-            One that has an answer to begin, or has gone on with one within that time, is not asked.
+            One that has gone on with an answer to us within that time is not asked.
+        silent: how long one is not asked that has an answer to begin; answers in one piece may
+            take minutes, and an engine that hangs must not go unseen so long.
         first_token: how long an engine may take for the first token while another could be asked;
             a remote one that takes longer has failed, even if the caller gave up first.
         attempts: how often all engines are asked, the first time included.
@@ -33,6 +35,7 @@ class PoolPolicy:
 
     probe: float = 30.0
     probe_answer: float = 3.0
+    silent: float = 30.0
     first_token: float = 2.0
     attempts: int = 3
     pause: float = 0.05

@@ -130,7 +130,7 @@ class Fallback:
             if not asking.whole:
                 patience = self._patience(backend, seconds, others=bool(waiting))
             try:
-                with backend.at_work(now() + patience):
+                with backend.at_work(now() + min(patience, self._policy.silent)):
                     answer = await call(backend, seconds, patience)
             except TimeoutError:
                 late = EngineTimeout(f"{backend.spec.name} gave no answer in {patience:.1f} s.")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 import pytest
@@ -341,6 +341,33 @@ async def test_an_engine_that_is_writing_is_not_asked_for_its_health(made: Made)
         while (await pool.health()).state == "ready":  # it has fallen silent
             assert time.monotonic() < end
             await asyncio.sleep(0.01)
+
+
+async def test_an_engine_that_hangs_over_a_long_request_is_asked_for_its_health(
+    made: Made,
+) -> None:
+    client = ScriptedChatClient("x")
+    pool = made(client, policy=replace(POLICY, silent=0.05))
+    begun = asyncio.Event()
+
+    async def hang(spec: BackendSpec) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def ask() -> None:
+        async with pool.relayed(hang, timeout=60.0, among=["a"], whole=True):
+            pass
+
+    asking = asyncio.create_task(ask())
+    await begun.wait()
+    client.state = "stopped"
+    end = time.monotonic() + 5
+    while (await pool.health()).state == "ready":
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
 
 
 async def test_scores_and_counts_come_from_the_next_engine_too(made: Made) -> None:
