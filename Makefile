@@ -23,7 +23,7 @@ test-postgresql: ## the tests of conversations and knowledge on a real PostgreSQ
 test-llama: ## the pool of engines over llama.cpp's server and llama-cpp-python's, built first (minutes)
 	$(BOOTSTRAP) test-llama $(ARGS)
 
-soak: ## the long tests: flat memory over 10,000 requests, faults with real waits (SOAK_MINUTES=30)
+soak: ## the long tests: flat memory over 10,000 requests, faults with real waits (SOAK_MINUTES=60)
 	$(BOOTSTRAP) soak $(ARGS)
 
 lint: ## ruff, mypy, import contracts, templates, migrations, widget

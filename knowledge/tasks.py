@@ -14,9 +14,10 @@ from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from inference.client import OpenAIEmbeddingClient
-from knowledge.models import KnowledgeImport
+from knowledge.models import BulkChange, KnowledgeImport
 from knowledge.notices import notice as _
 from knowledge.notices import notice_stored
+from knowledge.services.bulk_changes import bulk_change_run
 from knowledge.services.imports.applying import import_apply, import_undo
 from knowledge.services.imports.planning import import_plan_show, import_read
 from knowledge.services.imports.similarity import import_similar_find
@@ -56,6 +57,15 @@ def import_undoing(batch_id: int, language: str) -> None:
     if batch is not None:
         with override(language):
             import_undo(batch=batch)
+
+
+@task()
+def bulk_changing(change_id: int, language: str) -> None:
+    """Change the entries that somebody chose."""
+    change = BulkChange.objects.filter(pk=change_id).first()
+    if change is not None:
+        with override(language):
+            bulk_change_run(change=change)
 
 
 @task()

@@ -1,6 +1,7 @@
 """The staff's pages for what a site knows and how it speaks; every write goes to a service."""
 
 from knowledge.admin.audiences import AudienceAdmin
+from knowledge.admin.bulk_changes import BulkChangeAdmin
 from knowledge.admin.entries import EntryAdmin
 from knowledge.admin.imports import KnowledgeImportAdmin
 from knowledge.admin.label_examples import LabelExampleAdmin
@@ -13,6 +14,7 @@ from knowledge.admin.tools import ToolAdmin
 
 __all__ = [
     "AudienceAdmin",
+    "BulkChangeAdmin",
     "EntryAdmin",
     "EntryProposalAdmin",
     "KnowledgeImportAdmin",

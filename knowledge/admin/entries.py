@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from knowledge.admin.bulk_changes import bulk_changes_running_told
 from knowledge.admin.entry_actions import EntryActions
 from knowledge.admin.entry_filters import DueFilter, ValidityFilter
 from knowledge.admin.entry_forms import EntryForm
@@ -64,6 +65,7 @@ class EntryAdmin(SiteChosen, EntrySearch, EntryActions, EntryHistoryPages, Model
     search_help_text = _("Words of the question, the answer or the keywords")
     actions = (
         "publish", "unpublish", "owner_set", "validity_set", "audience_set", "export",
+        "delete_chosen",
     )  # fmt: skip
     actions_list = ("export_everything",)
     change_form_show_cancel_button = True
@@ -180,6 +182,15 @@ class EntryAdmin(SiteChosen, EntrySearch, EntryActions, EntryHistoryPages, Model
             for name in ("add", "change", "delete", "view"):
                 setattr(field.widget, f"can_{name}_related", False)
         return field
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Says which changes of many entries are still being made: the list is about to change."""
+        if request.method == "GET":
+            bulk_changes_running_told(request)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview_view)

@@ -5,31 +5,35 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.decorators import action
 
+from knowledge.admin.bulk_changes import bulk_change_told
 from knowledge.admin.downloads import download
 from knowledge.admin.entry_forms import AudienceForm, OwnerForm, ValidityForm
-from knowledge.models import Entry, Site
+from knowledge.models import BulkChange, Entry, Site
 from knowledge.services.archive.writing import archive_stream
-from knowledge.services.entries import entry_delete, entry_update
-from knowledge.services.proposals import change_is_live
+from knowledge.services.bulk_changes import bulk_change_create, bulk_change_run
 from knowledge.services.transfer import entries_csv
+from knowledge.tasks import bulk_changing
 
 SHOWN: Final = 10
+AT_ONCE: Final = 40
+"""Entries that are changed while the browser waits: about a second."""
+
+Kind = BulkChange.Kind
 
 
 class EntryActions:
-    """The actions of the list; each asks the services, entry by entry.
+    """The actions of the list.
 
     A site whose changes are reviewed is left out for those who may not publish there.
     """
@@ -42,42 +46,34 @@ class EntryActions:
         return bool(request.user.has_perm("knowledge.change_entry"))
 
     @admin.action(description=_("Publish the selected entries"), permissions=["edit_many"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+    def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
         chosen = queryset.exclude(status=Entry.Status.PUBLISHED)
-        count = self._update(request, chosen, {"status": Entry.Status.PUBLISHED})
-        self._told(
-            request,
-            ngettext("%(count)d entry was published.", "%(count)d entries were published.", count),
-            count,
-        )
+        return self._changed(request, chosen, Kind.PUBLISH)
 
     @admin.action(
         description=_("Take the selected entries back to draft"), permissions=["edit_many"]
     )
-    def unpublish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+    def unpublish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
         chosen = queryset.exclude(status=Entry.Status.DRAFT)
-        count = self._update(request, chosen, {"status": Entry.Status.DRAFT})
-        self._told(
-            request,
-            ngettext(
-                "%(count)d entry is a draft again.", "%(count)d entries are drafts again.", count
-            ),
-            count,
-        )
+        return self._changed(request, chosen, Kind.UNPUBLISH)
 
     @admin.action(description=_("Set owner and date to look again"), permissions=["edit_many"])
     def owner_set(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
-        return self._asked(request, queryset, OwnerForm, "owner_set", _("Owner"))
+        return self._asked(request, queryset, OwnerForm, "owner_set", Kind.OWNER)
 
     @admin.action(
         description=_("Set from when until when they are valid"), permissions=["edit_many"]
     )
     def validity_set(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
-        return self._asked(request, queryset, ValidityForm, "validity_set", _("Validity"))
+        return self._asked(request, queryset, ValidityForm, "validity_set", Kind.VALIDITY)
 
     @admin.action(description=_("Set who may see them"), permissions=["edit_many"])
     def audience_set(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
-        return self._asked(request, queryset, AudienceForm, "audience_set", _("Audience"))
+        return self._asked(request, queryset, AudienceForm, "audience_set", Kind.AUDIENCE)
+
+    @admin.action(description=_("Delete the selected entries"), permissions=["delete"])
+    def delete_chosen(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
+        return self._asked(request, queryset, forms.Form, "delete_chosen", Kind.DELETE)
 
     @admin.action(description=_("Export the selected entries (CSV)"), permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Entry]) -> StreamingHttpResponse:
@@ -103,10 +99,11 @@ class EntryActions:
             content_type="application/zip",
         )
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        """After Django's own page has asked for a confirmation."""
-        for entry in _allowed(request, queryset):
-            entry_delete(entry=entry, by=request.user)
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Django's own deletion would collect and delete thousands of rows in the request."""
+        actions = super().get_actions(request)  # type: ignore[misc]
+        actions.pop("delete_selected", None)
+        return actions
 
     def _asked(
         self,
@@ -114,26 +111,23 @@ class EntryActions:
         queryset: QuerySet[Entry],
         form_class: type[forms.Form],
         action: str,
-        title: str | Promise,
+        kind: Kind,
     ) -> HttpResponse | None:
-        """Ask for the values on a page of its own, then set them."""
+        """Ask for the values, or for a confirmation, on a page of its own; then make the change."""
         form = form_class(request.POST if "apply" in request.POST else None)
         if "apply" in request.POST and form.is_valid():
-            count = self._update(request, queryset, form.cleaned_data)
-            text = ngettext(
-                "%(count)d entry was changed.", "%(count)d entries were changed.", count
-            )
-            self._told(request, text, count)
-            return None
+            return self._changed(request, queryset, kind, form.cleaned_data)
+        count = queryset.count()
         context = {
             **self.admin_site.each_context(request),
-            "title": title,
+            "title": kind.label,
             "opts": self.opts,
             "form": form,
             "action": action,
+            "is_deletion": kind == Kind.DELETE,
             "entries": queryset[:SHOWN],
-            "count": queryset.count(),
-            "rest": max(0, queryset.count() - SHOWN),
+            "count": count,
+            "rest": max(0, count - SHOWN),
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
             "checkbox": ACTION_CHECKBOX_NAME,
@@ -141,32 +135,19 @@ class EntryActions:
         }
         return TemplateResponse(request, "admin/knowledge/entry/bulk.html", context)
 
-    def _update(self, request: HttpRequest, entries: QuerySet[Entry], values: Any) -> int:
-        count = 0
-        for entry in _allowed(request, entries):
-            try:
-                entry_update(entry=entry, by=request.user, **values)
-            except ValidationError as error:
-                messages.error(request, f"{entry}: {' '.join(error.messages)}")
-            except Entry.DoesNotExist:
-                continue  # deleted while the others were changed
-            else:
-                count += 1
-        return count
-
-    def _told(self, request: HttpRequest, text: str, count: int) -> None:
-        messages.success(request, text % {"count": count})
-
-
-def _allowed(request: HttpRequest, queryset: QuerySet[Entry]) -> list[Entry]:
-    """Those that the person may change at once; says how many are left out."""
-    entries = list(queryset.select_related("site"))
-    allowed = [entry for entry in entries if change_is_live(user=request.user, site=entry.site)]
-    if left := len(entries) - len(allowed):
-        text = ngettext(
-            "%(count)d entry was left out: changes of its site are reviewed.",
-            "%(count)d entries were left out: changes of their site are reviewed.",
-            left,
-        )
-        messages.warning(request, text % {"count": left})
-    return allowed
+    def _changed(
+        self,
+        request: HttpRequest,
+        entries: QuerySet[Entry],
+        kind: Kind,
+        values: dict[str, Any] | None = None,
+    ) -> HttpResponse | None:
+        """Few entries are changed at once; many by the worker, while a page shows how far it is."""
+        chosen = list(entries.values_list("pk", flat=True))
+        change = bulk_change_create(kind=kind, entries=chosen, values=values, by=request.user)
+        if len(chosen) > AT_ONCE:
+            bulk_changing.enqueue(change.pk, get_language())
+            address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+            return HttpResponseRedirect(address)
+        bulk_change_told(request, bulk_change_run(change=change))
+        return None

@@ -1,6 +1,7 @@
 """What a site knows and how it speaks: entries, prompt templates and rules."""
 
 from knowledge.models.audiences import Audience
+from knowledge.models.bulk_changes import BulkChange
 from knowledge.models.entries import Document, Entry, Phrasing, TextVector
 from knowledge.models.imports import KnowledgeImport, KnowledgeImportRow
 from knowledge.models.labels import Label, LabelExample, LabelFit, LabelSet
@@ -22,6 +23,7 @@ from knowledge.models.trials import (
 __all__ = [
     "AnyLanguage",
     "Audience",
+    "BulkChange",
     "Document",
     "Entry",
     "EntryProposal",

@@ -47,6 +47,7 @@ ROLE_PERMISSIONS: Final[dict[StaffRole, dict[str, tuple[str, ...]]]] = {
         "knowledge.entry": (*_ALL, "publish", "propose", "export"),
         "knowledge.phrasing": _ALL,
         "knowledge.entryproposal": ("view",),
+        "knowledge.bulkchange": ("view",),
         "knowledge.audience": _ALL,
         "knowledge.knowledgeimport": ("add", "view"),
         "knowledge.prompttemplate": _ALL,

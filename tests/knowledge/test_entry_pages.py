@@ -215,11 +215,11 @@ def test_a_bulk_change_leaves_out_what_it_cannot_set_and_says_so(
     assert Entry.objects.get(audience=trade) == entry
 
 
-@pytest.mark.parametrize("action", ["publish", "owner_set", "export", "delete_selected"])
+@pytest.mark.parametrize("action", ["publish", "owner_set", "export", "delete_chosen"])
 def test_bulk_changes_are_for_who_may_change(as_role, entry: Entry, action: str) -> None:
     site_update(site=entry.site, review_is_required=True)  # operators have the form there
     before = Entry.objects.values().get()
-    bulk(as_role(StaffRole.OPERATOR), action, entry, apply="1", post="yes", review_by="2026-01-01")
+    bulk(as_role(StaffRole.OPERATOR), action, entry, apply="1", review_by="2026-01-01")
     assert Entry.objects.values().get() == before
 
 
@@ -227,9 +227,9 @@ def test_entries_are_deleted_together_after_a_confirmation_and_stay_in_the_histo
     as_role, entry: Entry, people
 ) -> None:
     admin = as_role(StaffRole.ADMIN)
-    bulk(admin, "delete_selected", entry)
+    assert "Customers will not be answered from them" in bulk(admin, "delete_chosen", entry)
     assert Entry.objects.exists()
-    bulk(admin, "delete_selected", entry, post="yes")
+    assert "1 entry was deleted." in bulk(admin, "delete_chosen", entry, apply="1")
     assert not Entry.objects.exists()
     assert EntryRevision.objects.get(cause="delete").by == people[StaffRole.ADMIN]
 
@@ -356,7 +356,7 @@ def test_an_editor_finds_no_way_around_the_review(client: Client, entry: Entry) 
     bulk(client, "unpublish", entry)
     client.post(
         reverse("admin:knowledge_entry_changelist"),
-        {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"},
+        {"action": "delete_chosen", "_selected_action": [entry.pk], "apply": "1"},
     )
     client.post(reverse("admin:knowledge_entry_delete", args=[entry.pk]), {"post": "yes"})
     client.post(reverse("admin:knowledge_entry_revert", args=[entry.pk]), {"number": "1"})

@@ -10,11 +10,18 @@ from types import SimpleNamespace
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import translation
 
-from knowledge.models import EntryRevision, KnowledgeImport, Site
-from knowledge.notices import notice, notice_plural, notice_stored, notice_words
+from knowledge.models import Entry, EntryRevision, KnowledgeImport, Site
+from knowledge.notices import (
+    notice,
+    notice_of_error,
+    notice_plural,
+    notice_stored,
+    notice_words,
+)
 from knowledge.services.entries import entry_create, entry_revert, entry_update
 from knowledge.services.imports.planning import import_create, import_plan
 from knowledge.services.proposals import proposal_approve, proposal_create
@@ -55,6 +62,22 @@ def test_a_notice_that_counts_has_the_form_of_its_number() -> None:
         kept(notice_plural("%(count)d page.", "%(count)d pages.", count)) for count in (1, 2)
     )
     assert (notice_words(one), notice_words(many)) == ("1 page.", "2 pages.")
+
+
+def test_what_a_check_said_is_told_in_the_readers_language_whosever_words_it_has() -> None:
+    entry = Entry(site_id=3, question="x" * 501, answer="", language="en")
+    with translation.override("zh-hans"), pytest.raises(ValidationError) as found:
+        entry.full_clean(exclude=["site"], validate_constraints=False)
+    stored = kept(notice_of_error(found.value))
+    with translation.override("zh-hans"):
+        assert notice_words(stored) == " ".join(found.value.messages)
+        assert "不能为空" in notice_words(stored)
+        own = kept(notice_of_error(ValidationError(notice("This is no sitemap."))))
+        assert notice_words(own) == "这不是站点地图。"
+    with translation.override("en"):
+        assert "at most 500 characters" in notice_words(stored)
+        assert "cannot be blank" in notice_words(stored)
+        assert notice_words(own) == "This is no sitemap."
 
 
 def test_a_copy_of_a_notice_is_one_too() -> None:

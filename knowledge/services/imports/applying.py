@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from knowledge.models import Document, Entry, KnowledgeImport, KnowledgeImportRow
 from knowledge.notices import notice as _
-from knowledge.notices import notice_stored
+from knowledge.notices import notice_of_error, notice_stored
 from knowledge.services.entries import Cause, entry_create, entry_delete, entry_update
 from knowledge.services.imports.comparing import row_refuse
 from knowledge.services.imports.entry_rows import (
@@ -172,7 +172,7 @@ def _row_apply(row: KnowledgeImportRow, by: User | None) -> None:
     except RowRefused as error:
         row_refuse(row, error.sentence, found=_found(row))
     except ValidationError as error:
-        row_refuse(row, " ".join(error.messages), found=_found(row))
+        row_refuse(row, notice_of_error(error), found=_found(row))
 
 
 def _found(row: KnowledgeImportRow) -> EntryValues:

@@ -10,6 +10,7 @@ from django.views.defaults import server_error
 
 from conversations.models import Gap, Replay, Turn
 from knowledge.models import (
+    BulkChange,
     EntryProposal,
     KnowledgeImport,
     LabelSet,
@@ -80,6 +81,7 @@ RECORD_PAGES = {
     "knowledge_knowledgeimport_step": ("knowledge.knowledgeimport", "post", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_progress": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
     "knowledge_knowledgeimport_errors": ("knowledge.knowledgeimport", "get", {StaffRole.ADMIN}),
+    "knowledge_bulkchange_progress": ("knowledge.bulkchange", "get", {StaffRole.ADMIN}),
     "knowledge_labelset_try": ("knowledge.labelset", "get", READERS),
     "knowledge_tool_try": ("knowledge.tool", "post", {StaffRole.ADMIN}),
     "knowledge_tool_try_open": ("knowledge.tool", "get", {StaffRole.ADMIN}),
@@ -140,6 +142,7 @@ def _record(label):
             language="en",
             status="draft",
         ),
+        "knowledge.bulkchange": BulkChange.objects.create(kind=BulkChange.Kind.PUBLISH),
         "knowledge.prompttemplate": prompt_make(),
         "knowledge.rule": rule_make(),
         "knowledge.tool": tool_make(),

@@ -1,0 +1,201 @@
+"""Changes of many entries: by the worker, one entry after the other, from where it was broken off."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils.translation import override
+from django_tasks_db.models import DBTaskResult
+
+from knowledge.admin import entry_actions
+from knowledge.models import Audience, BulkChange, Entry, EntryRevision, Site
+from knowledge.services import bulk_changes
+from knowledge.services.bulk_changes import bulk_change_create, bulk_change_run
+from knowledge.services.entries import entry_create, entry_delete
+from knowledge.services.sites import site_update
+from knowledge.tasks import bulk_changing
+
+pytestmark = pytest.mark.django_db
+
+Kind = BulkChange.Kind
+
+
+def _person(*permissions: str) -> User:
+    person = User.objects.create_user("lee", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return person
+
+
+@pytest.fixture
+def editor(db: None) -> User:
+    return _person("view_entry", "change_entry", "delete_entry")
+
+
+@pytest.fixture
+def entries(site: Site) -> list[Entry]:
+    return [entry_create(site=site, question=f"Question {n}?", answer="x") for n in range(4)]
+
+
+def _chosen(entries: list[Entry]) -> list[int]:
+    return [entry.pk for entry in entries]
+
+
+def _client(person: User) -> Client:
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(person)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (Kind.PUBLISH, {}, {"status": "published"}),
+        (
+            Kind.OWNER,
+            {"owner": None, "review_by": date(2026, 12, 24)},
+            {"owner_id": None, "review_by": date(2026, 12, 24)},
+        ),
+        (
+            Kind.VALIDITY,
+            {"valid_from": None, "valid_until": datetime(2026, 12, 31, 18, tzinfo=UTC)},
+            {"valid_from": None, "valid_until": datetime(2026, 12, 31, 18, tzinfo=UTC)},
+        ),
+    ],
+)
+def test_what_was_chosen_is_set_on_every_entry(
+    editor: User, entries: list[Entry], kind: str, values: dict, expected: dict
+) -> None:
+    change = bulk_change_create(kind=kind, entries=_chosen(entries), values=values, by=editor)
+    change.refresh_from_db()  # as the worker reads it
+    change = bulk_change_run(change=change)
+
+    assert (change.state, change.done, change.changed) == ("done", 4, 4)
+    for row in Entry.objects.values():
+        assert {**row, **expected} == row
+
+
+def test_an_owner_and_an_audience_are_kept_by_their_keys(
+    editor: User, site: Site, entries: list[Entry]
+) -> None:
+    trade = Audience.objects.create(site=site, name="Trade")
+    for kind, values in (
+        (Kind.OWNER, {"owner": editor, "review_by": None}),
+        (Kind.AUDIENCE, {"audience": trade}),
+    ):
+        bulk_change_run(
+            change=bulk_change_create(kind=kind, entries=_chosen(entries), values=values, by=editor)
+        )
+    assert {(e.owner, e.audience) for e in Entry.objects.all()} == {(editor, trade)}
+
+
+def test_a_deleted_audience_does_not_open_the_entries_to_everyone(
+    editor: User, site: Site, entries: list[Entry]
+) -> None:
+    trade, staff = (Audience.objects.create(site=site, name=name) for name in ("Trade", "Staff"))
+    Entry.objects.update(audience=staff)
+    change = bulk_change_create(
+        kind=Kind.AUDIENCE, entries=_chosen(entries), values={"audience": trade}, by=editor
+    )
+    trade.delete()
+    change = bulk_change_run(change=change)
+    assert (change.changed, len(change.refused)) == (0, 4)
+    assert set(Entry.objects.values_list("audience", flat=True)) == {staff.pk}
+
+
+def test_a_run_that_was_broken_off_goes_on_behind_the_last_entry(
+    editor: User, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = bulk_change_create(kind=Kind.PUBLISH, entries=_chosen(entries), by=editor)
+    update = bulk_changes.entry_update
+
+    def breaks_at_the_third(*, entry: Entry, **values: object) -> Entry:
+        if entry.pk == entries[2].pk:
+            raise SystemExit
+        return update(entry=entry, **values)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bulk_changes, "entry_update", breaks_at_the_third)
+        with pytest.raises(SystemExit):
+            bulk_change_run(change=change)
+    assert Entry.objects.filter(status="published").count() == 2
+
+    change = bulk_change_run(change=change)
+    assert (change.state, change.done, change.changed) == ("done", 4, 4)
+    assert EntryRevision.objects.filter(status="published").count() == 4
+
+
+def test_what_is_gone_reviewed_or_no_longer_allowed_is_left_alone(
+    editor: User, site: Site, other_site: Site, entries: list[Entry]
+) -> None:
+    reviewed = entry_create(site=other_site, question="Reviewed?", answer="x")
+    site_update(site=other_site, review_is_required=True)
+    entry_delete(entry=entries[0])
+    chosen = [*_chosen(entries), reviewed.pk]
+    change = bulk_change_run(
+        change=bulk_change_create(kind=Kind.PUBLISH, entries=chosen, by=editor)
+    )
+    assert (change.done, change.changed, change.reviewed, change.refused) == (5, 3, 1, [])
+    reviewed.refresh_from_db()
+    assert reviewed.status == "draft"
+
+    unpublish = bulk_change_create(kind=Kind.UNPUBLISH, entries=chosen, by=editor)
+    editor.user_permissions.clear()
+    unpublish = bulk_change_run(change=unpublish)
+    assert (unpublish.changed, len(unpublish.refused)) == (0, 4)
+    assert Entry.objects.filter(status="published").count() == 3
+
+
+def test_to_change_entries_is_no_right_to_delete_them(entries: list[Entry]) -> None:
+    person = _person("view_entry", "change_entry")
+    change = bulk_change_run(
+        change=bulk_change_create(kind=Kind.DELETE, entries=_chosen(entries), by=person)
+    )
+    assert (change.changed, len(change.refused)) == (0, 4)
+    assert Entry.objects.count() == 4
+
+
+def test_a_reason_is_read_in_the_readers_language(
+    editor: User, site: Site, other_site: Site, entries: list[Entry]
+) -> None:
+    trade = Audience.objects.create(site=other_site, name="Trade")
+    values = {"audience": trade}
+    change = bulk_change_create(
+        kind=Kind.AUDIENCE, entries=_chosen(entries), values=values, by=editor
+    )
+    with override("en"):
+        bulk_change_run(change=change)
+    address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+    client = _client(editor)
+    assert "This audience belongs to another site." in client.get(address).content.decode()
+    chinese = client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
+    assert "This audience belongs to another site." not in chinese
+
+
+def test_many_entries_are_left_to_the_worker_and_a_page_tells_how_far_it_is(
+    editor: User, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entry_actions, "AT_ONCE", 3)
+    client, listing = _client(editor), reverse("admin:knowledge_entry_changelist")
+    data = {"action": "publish", "_selected_action": _chosen(entries)}
+    answer = client.post(listing, data)
+    change = BulkChange.objects.get()
+    page = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+    progress = reverse("admin:knowledge_bulkchange_progress", args=[change.pk])
+
+    assert answer.headers["location"] == page
+    assert not Entry.objects.filter(status="published").exists()
+    assert progress in client.get(page).content.decode()
+    assert "0 of 4 entries" in client.get(progress).content.decode()
+    assert page in client.get(listing).content.decode()
+
+    task = DBTaskResult.objects.get(task_path=bulk_changing.module_path)
+    bulk_changing.func(*task.args_kwargs["args"], **task.args_kwargs["kwargs"])
+
+    assert Entry.objects.filter(status="published").count() == 4
+    assert client.get(progress).headers["HX-Refresh"] == "true"
+    assert "4 entries were changed." in client.get(page).content.decode()
+    assert page not in client.get(listing).content.decode()
