@@ -18,6 +18,7 @@ from unfold.decorators import display
 from knowledge.models import BulkChange
 from knowledge.notices import notice_words
 
+Kind = BulkChange.Kind
 State = BulkChange.State
 
 
@@ -82,14 +83,14 @@ class BulkChangeAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/knowledge/bulkchange/change_form.html", context)
 
     def progress_view(self, request: HttpRequest, change_id: int) -> HttpResponse:
-        """A bar; the page loads itself anew when the change has ended."""
+        """A bar; the page loads itself anew when the state has changed."""
         change = self._change(request, str(change_id))
         response = TemplateResponse(
             request,
             "admin/knowledge/bulkchange/progress.html",
             {"change": change, "total": len(change.entry_ids)},
         )
-        if change.state == State.DONE:
+        if change.state != request.GET.get("state", ""):
             response["HX-Refresh"] = "true"
         return response
 
@@ -124,15 +125,7 @@ def bulk_changes_running_told(request: HttpRequest) -> None:
 
 def _sentences(change: BulkChange) -> Iterator[str]:
     """How many entries were changed, then how many were not, and why."""
-    if change.kind == BulkChange.Kind.DELETE:
-        text = ngettext(
-            "%(count)d entry was deleted.", "%(count)d entries were deleted.", change.changed
-        )
-    else:
-        text = ngettext(
-            "%(count)d entry was changed.", "%(count)d entries were changed.", change.changed
-        )
-    yield text % {"count": change.changed}
+    yield _done_sentence(change.kind, change.changed) % {"count": change.changed}
     if change.reviewed:
         text = ngettext(
             "%(count)d entry was left out: changes of its site are reviewed.",
@@ -140,3 +133,23 @@ def _sentences(change: BulkChange) -> Iterator[str]:
             change.reviewed,
         )
         yield text % {"count": change.reviewed}
+
+
+def _done_sentence(kind: str, count: int) -> str:
+    match kind:
+        case Kind.PUBLISH:
+            return ngettext(
+                "%(count)d entry was published.", "%(count)d entries were published.", count
+            )
+        case Kind.UNPUBLISH:
+            return ngettext(
+                "%(count)d entry is a draft again.", "%(count)d entries are drafts again.", count
+            )
+        case Kind.DELETE:
+            return ngettext(
+                "%(count)d entry was deleted.", "%(count)d entries were deleted.", count
+            )
+        case _:
+            return ngettext(
+                "%(count)d entry was changed.", "%(count)d entries were changed.", count
+            )

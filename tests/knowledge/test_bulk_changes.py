@@ -197,5 +197,5 @@ def test_many_entries_are_left_to_the_worker_and_a_page_tells_how_far_it_is(
 
     assert Entry.objects.filter(status="published").count() == 4
     assert client.get(progress).headers["HX-Refresh"] == "true"
-    assert "4 entries were changed." in client.get(page).content.decode()
+    assert "4 entries were published." in client.get(page).content.decode()
     assert page not in client.get(listing).content.decode()
