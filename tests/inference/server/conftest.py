@@ -25,7 +25,7 @@ class ServerProcess:
     process: subprocess.Popen[str]
 
     def health(self) -> dict[str, object]:
-        body: dict[str, object] = httpx2.get(f"{self.url}/health", timeout=5).json()
+        body: dict[str, object] = httpx2.get(f"{self.url}/health", timeout=30).json()
         return body
 
     def wait(self, condition: Callable[[dict[str, object]], bool], seconds: float = 10.0) -> None:
