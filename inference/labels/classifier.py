@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.labels.cascade import ALWAYS, Cascade, confidence_of
-from inference.labels.combination import Gain
+from inference.labels.combination import Combination, Gain
 from inference.labels.confidence import EXAMPLES_LEAST, probabilities_bounded
 from inference.labels.ridge import Floats, softmax
 from inference.labels.values import Labelling, LabelSet, NearExample, labelling_make
@@ -52,14 +52,14 @@ class LabelReport:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Weights of the views that a classifier may have at hand, and what they achieve.
+    """How the views that a classifier may have at hand are combined, and what that achieves.
 
-    ``weights`` maps the names of the views that are there, joined by "+", to one weight each: a
+    ``combinations`` has a key for the names of the views that are there, joined by "+": a
     message must get its label also while the encoder or the chat model is away. ``cascade`` says of
     which messages the model is asked, if it is asked at all.
     """
 
-    weights: dict[str, tuple[float, ...]]
+    combinations: dict[str, Combination]
     scores: dict[str, Score]
     gain: Gain | None = None
     labels: tuple[LabelReport, ...] = ()
@@ -122,17 +122,13 @@ class LabelClassifier:
         scores: dict[str, Floats] = {WORDS: self.words.scores(text)}
         if self.meaning is not None and vector is not None:
             scores[MEANING] = self.meaning.scores(vector)
-        logits = self._weighed(scores)
+        logits = self._combined(scores)
         is_whole = (MEANING in scores) == (self.meaning is not None)
         is_sure = is_whole and float(confidence_of(logits)) >= self.fit.cascade.cut
         return Look(text, vector, scores, logits, not self.wants_model or is_sure)
 
-    def _weighed(self, scores: dict[str, Floats]) -> Floats:
-        weights = self.fit.weights[views_key(list(scores))]
-        total: Floats = np.sum(
-            [w * one for w, one in zip(weights, scores.values(), strict=True)], axis=0
-        )
-        return total
+    def _combined(self, scores: dict[str, Floats]) -> Floats:
+        return self.fit.combinations[views_key(list(scores))].logits(list(scores.values()))
 
     def _logits(self, look: Look, logprobs: Vectors | None) -> tuple[Floats, list[str]]:
         """Calibrated logits of the labels, and the views that took part."""
@@ -145,7 +141,7 @@ class LabelClassifier:
             scale = cascade.told
         elif self.wants_model:
             scale = cascade.sure if look.is_enough else cascade.untold
-        logits = self._weighed(scores) if scores is not look.scores else look.logits
+        logits = self._combined(scores) if scores is not look.scores else look.logits
         return logits * (scale if is_whole else 1.0), list(scores)
 
     def label(

@@ -1,9 +1,18 @@
 """How much each view counts: a log-linear combination of their scores.
 
-The probability of label c is softmax over c of sum_v w_v * s_vc, with one weight w_v >= 0 a view
-(opinion pooling by a logarithmic rule). The weights minimise the log-loss of leave-one-out scores,
-which is convex in them, so they also calibrate the probabilities: their common size is the inverse
+The probability of label c is softmax over c of slope * s_c, with s_c = sum_v w_v * s_vc and one weight
+w_v >= 0 a view (opinion pooling by a logarithmic rule). They minimise the log-loss of leave-one-out
+scores, which is convex in them, so they also calibrate the probabilities: the slope is the inverse
 temperature.
+
+With many labels no slope is right everywhere. A score of the regression goes from -1 to 1 as the
+label's probability goes from 0 to 1, so (1 + s_c) / 2 is a probability itself, a rough one, and its
+logarithm is the logit that belongs to it: between two likely labels it is as flat as the score is,
+towards the unlikely ones it is steep, and a hundred of those no longer eat up what is left. So a
+second term, ``bend`` * log((1 + s_c) / 2), is fitted with the slope, both >= 0. It rises with s_c: the
+order of the labels, and so the likeliest one, stays. It is kept only where the examples pay for one more
+number (G. Schwarz, Estimating the dimension of a model, 1978): two labels have no use for it, and
+few examples cannot fit it.
 """
 
 from __future__ import annotations
@@ -13,7 +22,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.labels.confidence import benefits, outcomes
 from inference.labels.ridge import Floats, Ints, log_loss, log_losses, softmax
@@ -28,10 +36,59 @@ _STEPS = 100
 _WEIGHT_MOST = 60.0
 # Few rows say little of how sure one may be: a weak pull towards no confidence, as of one row.
 _PULL = 0.01
+# Below a probability of some hundredths a score of the regression is noise about -1.
+_FLOOR = 0.05
 
 
-def weights_fit(scores: Sequence[Floats], labels: Ints) -> NDArray[np.float64]:
-    """One weight a view, by projected Newton steps with halving; scores are (rows, labels)."""
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """What some views say together.
+
+    ``weights``, one a view, add up to 1; ``slope`` and ``bend`` make logits of their sum.
+    """
+
+    weights: tuple[float, ...]
+    slope: float
+    bend: float = 0.0
+
+    @classmethod
+    def straight(cls, weights: Sequence[float]) -> Combination:
+        """The combination whose logits are the sum with these weights."""
+        slope = float(sum(weights))
+        if slope <= 0:
+            return cls((1 / len(weights),) * len(weights), 0.0)
+        return cls(tuple(float(weight) / slope for weight in weights), slope)
+
+    def logits(self, scores: Sequence[Floats]) -> Floats:
+        """Calibrated logits of scores, one array a view with the labels along its last axis."""
+        pooled = self.pooled(scores)
+        logits = self.slope * pooled
+        return logits + self.bend * _bent(pooled) if self.bend else logits
+
+    def pooled(self, scores: Sequence[Floats]) -> Floats:
+        """The weighted mean of the views' scores."""
+        pairs = zip(self.weights, scores, strict=True)
+        total: Floats = np.sum([weight * one for weight, one in pairs], axis=0)
+        return total
+
+
+def combination_fit(scores: Sequence[Floats], labels: Ints) -> Combination:
+    """Fit on scores of rows that were left out, one array (rows, labels) a view."""
+    straight = Combination.straight(weights_fit(scores, labels).tolist())
+    pooled = straight.pooled(scores)
+    slope, bend = weights_fit([pooled, _bent(pooled)], labels)
+    bent = Combination(straight.weights, float(slope), float(bend))
+    saved = log_loss(straight.logits(scores), labels) - log_loss(bent.logits(scores), labels)
+    return bent if saved * len(labels) > np.log(len(labels)) / 2 else straight
+
+
+def _bent(pooled: Floats) -> Floats:
+    bent: Floats = np.log(np.maximum((1 + pooled) / 2, 0.0) + _FLOOR)
+    return bent
+
+
+def weights_fit(scores: Sequence[Floats], labels: Ints) -> Floats:
+    """One weight a row of ``scores``, by projected Newton steps with halving; scores are (rows, labels)."""
     stacked = np.stack(scores)
     rows = len(labels)
     weights = np.full(len(scores), 2.0 / len(scores))

@@ -14,7 +14,7 @@ import numpy as np
 from inference.errors import LabelsError, gettext_noop
 from inference.labels.cascade import ALWAYS, LeftOut, cascade_fit, cascade_logits
 from inference.labels.classifier import Fit, LabelClassifier, LabelReport, Score, views_key
-from inference.labels.combination import gain_of, weights_fit
+from inference.labels.combination import Combination, combination_fit, gain_of
 from inference.labels.confidence import EXAMPLES_LEAST
 from inference.labels.ridge import (
     Floats,
@@ -49,7 +49,7 @@ ASKED_A_LABEL: Final = 12
 CASCADE: Final = " (cascade)"
 """Ends the name of the views in use where the model is asked of the less sure messages only."""
 # Part of a fit's name; raised when fits come out otherwise, so that stored ones are made anew.
-_METHOD = "3"
+_METHOD = "4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,40 +148,40 @@ def _numbers(names: Sequence[str], examples: Sequence[LabelExample]) -> Ints:
 
 
 def _fit(scores: dict[str, Floats], labels: Ints, asked: Ints, label_set: LabelSet) -> Fit:
-    """Weights for every combination of views that may be at hand; the words always are.
+    """A combination for every set of views that may be at hand; the words always are.
 
     Combinations with the model are fitted and judged on the examples that it was asked of.
     """
     names = label_set.names
-    weights: dict[str, tuple[float, ...]] = {}
+    combined: dict[str, Combination] = {}
     achieved: dict[str, Score] = {}
     logits: dict[str, Floats] = {}
     for views in _combinations([view for view in scores if view != WORDS]):
         rows = asked if MODEL in views else np.arange(len(labels))
         parts = [scores[v] if v == MODEL else scores[v][rows] for v in views]
-        fitted = weights_fit(parts, labels[rows])
+        fitted = combination_fit(parts, labels[rows])
         key = views_key(views)
-        logits[key] = np.tensordot(fitted, np.stack(parts), 1)
+        logits[key] = fitted.logits(parts)
         achieved[key] = score_of(logits[key], labels[rows], names)
         if WORDS in views:
-            weights[key] = tuple(map(float, fitted))
+            combined[key] = fitted
     without = views_key([view for view in scores if view != MODEL])
     used = logits[without]
     if MODEL not in scores:
-        return Fit(weights, achieved, labels=reports_of(used, labels, label_set))
+        return Fit(combined, achieved, labels=reports_of(used, labels, label_set))
     key = views_key(list(scores))
     counts = np.bincount(labels, minlength=len(names))
     thresholds = np.array([label.threshold for label in label_set.labels])
     gain = gain_of(used[asked], logits[key], labels[asked], counts, thresholds)
     achieved[f"{without} (asked)"] = score_of(used[asked], labels[asked], names)
     if not gain.is_real:
-        return Fit(weights, achieved, gain, reports_of(used, labels, label_set))
+        return Fit(combined, achieved, gain, reports_of(used, labels, label_set))
     left_out = LeftOut(used, logits[key], asked, labels)
     cascade = cascade_fit(left_out, thresholds)
     used = cascade_logits(cascade, left_out)
     if cascade.cut < ALWAYS.cut:
         achieved[f"{key}{CASCADE}"] = score_of(used, labels[asked], names)
-    return Fit(weights, achieved, gain, reports_of(used, labels[asked], label_set), cascade)
+    return Fit(combined, achieved, gain, reports_of(used, labels[asked], label_set), cascade)
 
 
 def _combinations(others: Sequence[str]) -> list[list[str]]:

@@ -13,13 +13,16 @@ import numpy as np
 from inference.errors import LabelsError, gettext_noop
 from inference.labels.cascade import ALWAYS, Cascade
 from inference.labels.classifier import Fit, LabelClassifier, LabelReport, Score
-from inference.labels.combination import Gain
+from inference.labels.combination import Combination, Gain
 from inference.labels.ngrams import NgramTable, Postings
 from inference.labels.views import MeaningView, ModelView, WordsView
 
-_FORMAT: Final = 3
-# The first two had no such cascade: their sets are labelled without one until they are learnt anew.
-_READABLE: Final = (1, 2, 3)
+_FORMAT: Final = 4
+# The first two had no such cascade, the first three one weight a view and no more: their sets are
+# labelled without one, and with these, until they are learnt anew.
+_READABLE: Final = (1, 2, 3, 4)
+_CASCADE_SINCE: Final = 3
+_COMBINATIONS_SINCE: Final = 4
 
 
 def classifier_dump(classifier: LabelClassifier) -> bytes:
@@ -29,7 +32,7 @@ def classifier_dump(classifier: LabelClassifier) -> bytes:
         "names": classifier.names,
         "revision": classifier.revision,
         "candidates": classifier.candidates,
-        "weights": classifier.fit.weights,
+        "combinations": {key: asdict(one) for key, one in classifier.fit.combinations.items()},
         "scores": {key: asdict(score) for key, score in classifier.fit.scores.items()},
         "gain": None if classifier.fit.gain is None else asdict(classifier.fit.gain),
         "labels": [asdict(report) for report in classifier.fit.labels],
@@ -115,10 +118,19 @@ def _classifier(head: dict[str, Any], arrays: dict[str, Any]) -> LabelClassifier
         meaning=meaning,
         model=model,
         fit=Fit(
-            weights={key: tuple(value) for key, value in head["weights"].items()},
+            combinations=_combinations(head),
             scores={key: Score(**value) for key, value in head["scores"].items()},
             gain=None if head["gain"] is None else Gain(**head["gain"]),
             labels=tuple(LabelReport(**row) for row in head["labels"]),
-            cascade=Cascade(**head["cascade"]) if head["format"] == _FORMAT else ALWAYS,
+            cascade=Cascade(**head["cascade"]) if head["format"] >= _CASCADE_SINCE else ALWAYS,
         ),
     )
+
+
+def _combinations(head: dict[str, Any]) -> dict[str, Combination]:
+    if head["format"] < _COMBINATIONS_SINCE:
+        return {key: Combination.straight(value) for key, value in head["weights"].items()}
+    return {
+        key: Combination(tuple(value["weights"]), value["slope"], value["bend"])
+        for key, value in head["combinations"].items()
+    }

@@ -37,6 +37,8 @@ from supportdesk.evaluation.rows import Row, Score
 
 OUT_OF_SCOPE: Final = "oos"
 _PATIENCE = 600.0
+_BINS = 10
+_PROBABILITY_LEAST = 1e-6
 Say = Callable[[str], None]
 
 
@@ -123,6 +125,7 @@ def _metrics(
         "accuracy": sum(p == t for p, t in zip(predicted, true, strict=True)) / len(true),
         "macro_f1": macro_f1(predicted, true),
     }
+    metrics |= _probability_metrics(said, true)
     outside = [p for p, t in zip(predicted, true, strict=True) if t == OUT_OF_SCOPE]
     if outside:
         metrics["oos_recall"] = outside.count(OUT_OF_SCOPE) / len(outside)
@@ -131,6 +134,7 @@ def _metrics(
         for views, score in classifier.fit.scores.items():
             metrics[f"left_out_accuracy {views}"] = score.accuracy
             metrics[f"left_out_macro_f1 {views}"] = score.macro_f1
+            metrics[f"left_out_log_loss {views}"] = score.log_loss
     if classifier is not None and classifier.model is not None:
         gain = classifier.fit.gain
         metrics["model_adds"] = float(classifier.fit.model_adds)
@@ -140,6 +144,28 @@ def _metrics(
         metrics["model_gain_decisions_error"] = 0.0 if gain is None else gain.decisions_error
         metrics["model_asked"] = sum(MODEL in one.views for one in said) / len(said)
     return metrics
+
+
+def _probability_metrics(said: Sequence[Labelling], true: Sequence[str]) -> dict[str, float]:
+    """How good the probabilities are; none where the set knows none of the true labels.
+
+    ``log_loss`` is in nats a row whose label the set knows. ``calibration_error`` is the mean distance between the likeliest
+    label's probability and how often it is right, over tenths of the probability (expected
+    calibration error). ``told`` is the share of rows whose label reached its threshold.
+    """
+    pairs = [(dict(one.probabilities), t) for one, t in zip(said, true, strict=True)]
+    known = [probabilities[t] for probabilities, t in pairs if t in probabilities]
+    if not known:
+        return {}
+    sure = np.array([one.probability for one in said])
+    right = np.array([one.best == t for one, t in zip(said, true, strict=True)])
+    tenths = np.minimum((sure * _BINS).astype(int), _BINS - 1)
+    gaps = [float((right[tenths == tenth] - sure[tenths == tenth]).sum()) for tenth in set(tenths)]
+    return {
+        "log_loss": float(-np.mean(np.log(np.maximum(known, _PROBABILITY_LEAST)))),
+        "calibration_error": sum(abs(gap) for gap in gaps) / len(said),
+        "told": sum(one.label is not None for one in said) / len(said),
+    }
 
 
 def _best(labelling: Labelling, among: Collection[str] | None) -> str:

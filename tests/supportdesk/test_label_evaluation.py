@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from inference.labels.labelling import Labeller
-from supportdesk.evaluation.labels import LabelTools, labels_score
+from inference.labels.values import Labelling
+from supportdesk.evaluation.labels import LabelTools, _probability_metrics, labels_score
 from supportdesk.evaluation.rows import Row
 from tests.inference.labels.cast import ChanceEncoder
 
@@ -71,3 +74,17 @@ async def test_what_was_learnt_is_kept(tools, settings) -> None:
     # Other examples are another thing to learn.
     await labels_score("intent", "x", rows("ring"), learnt[1:], told)
     assert any("fitting" in line for line in lines)
+
+
+def test_probabilities_are_measured_against_how_often_they_are_right() -> None:
+    def said(red: float) -> Labelling:
+        pairs = sorted({"red": red, "blue": 1 - red}.items(), key=lambda pair: -pair[1])
+        return Labelling("x", tuple(pairs), 0.7, ("words",))
+
+    # .95 twice and .65 twice, of each pair one right; the one unknown label counts as wrong.
+    labellings = [said(0.95), said(0.05), said(0.65), said(0.35)]
+    metrics = _probability_metrics(labellings, ["red", "red", "red", "green"])
+    assert metrics["calibration_error"] == pytest.approx((0.45 + 0.15) / 2)
+    assert metrics["log_loss"] == pytest.approx(-(math.log(0.95 * 0.05 * 0.65)) / 3)
+    assert metrics["told"] == 0.5
+    assert _probability_metrics(labellings, ["green"] * 4) == {}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import json
 
 import numpy as np
 import pytest
 
 from inference.errors import LabelsError
 from inference.labels.classifier import LabelClassifier
+from inference.labels.combination import Combination, combination_fit, weights_fit
 from inference.labels.fitting import FitRows, classifier_fit, revision_of
-from inference.labels.ridge import ridge_fit, targets_of
+from inference.labels.ridge import Floats, Ints, log_loss, ridge_fit, softmax, targets_of
 from inference.labels.storage import classifier_dump, classifier_load
 from inference.labels.values import Label, LabelExample, LabelSet
 
@@ -109,6 +112,22 @@ def test_a_stored_classifier_says_the_same() -> None:
     assert again.revision == "r1"
 
 
+def test_a_classifier_stored_before_combinations_could_bend_still_labels_as_it_did() -> None:
+    classifier = fitted(telling(8, 1))
+    with np.load(io.BytesIO(classifier_dump(classifier))) as file:
+        arrays = {name: file[name] for name in file.files}
+    head = json.loads(arrays["head"].tobytes())
+    head |= {"format": 3, "weights": {"words": [0.5], "words+meaning": [1.5, 2.5]}}
+    del head["combinations"]
+    arrays["head"] = np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)
+    stored = io.BytesIO()
+    np.savez_compressed(stored, **arrays)
+    again = classifier_load(stored.getvalue())
+    look = again.look("a splendid lamp", telling(8, 1)[3])
+    expected = 1.5 * look.scores["words"] + 2.5 * look.scores["meaning"]
+    np.testing.assert_allclose(look.logits, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 no archive", b"{}"])
 def test_damaged_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(LabelsError):
@@ -130,6 +149,44 @@ def test_probabilities_are_as_sure_as_they_are_right() -> None:
     classifier = classifier_fit(label_set, FitRows(examples, vectors))
     sure = [classifier.label(label_set, "same", vector).probability for vector in vectors]
     assert np.mean(sure) == pytest.approx(0.8, abs=0.05)
+
+
+def regression_scores(labels: int, rows: int, seed: int) -> tuple[Floats, Ints, Floats]:
+    """Scores as the regression gives them, true labels, and their probabilities: of each row's
+    labels two or three are likely, the others not, and a score is twice the probability less 1."""
+    random = np.random.default_rng(seed)
+    chances = softmax(random.normal(scale=2.5, size=(rows, labels)))
+    truth = np.array([random.choice(labels, p=row) for row in chances])
+    return 2 * chances - 1 + random.normal(scale=0.03, size=chances.shape), truth, chances
+
+
+def test_with_many_labels_probabilities_follow_the_scores_where_no_one_slope_does() -> None:
+    scores, truth, chances = regression_scores(labels=60, rows=1200, seed=1)
+    fitted_on, held = slice(0, 600), slice(600, None)
+    combination = combination_fit([scores[fitted_on]], truth[fitted_on])
+    straight = Combination.straight(weights_fit([scores[fitted_on]], truth[fitted_on]).tolist())
+    assert combination.bend > 0
+    bent, plain = (one.logits([scores[held]]) for one in (combination, straight))
+    # What is left to lose is the loss of the true probabilities; the bend halves the way there.
+    least = log_loss(np.log(chances[held]), truth[held])
+    assert log_loss(bent, truth[held]) - least < (log_loss(plain, truth[held]) - least) / 2
+    assert (bent.argmax(axis=1) == plain.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize(("labels", "rows"), [(2, 600), (3, 12)])
+def test_nothing_is_bent_where_the_examples_do_not_pay_for_it(labels: int, rows: int) -> None:
+    random = np.random.default_rng(2)
+    # Logits are in proportion to these scores, so a slope is all there is to know.
+    scores = random.normal(scale=0.3, size=(rows, labels))
+    truth = np.array([random.choice(labels, p=row) for row in softmax(4 * scores)])
+    combination = combination_fit([scores], truth)
+    assert combination.bend == 0
+    np.testing.assert_allclose(combination.logits([scores]), combination.slope * scores)
+
+
+def test_views_that_tell_nothing_leave_all_labels_alike() -> None:
+    combination = Combination.straight((0.0, 0.0))
+    assert (combination.logits([np.ones((3, 2)), np.zeros((3, 2))]) == 0).all()
 
 
 def test_a_label_below_its_threshold_is_unsure() -> None:
