@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.retrieval_calibration import embedder  # sets Django up
 from conversations.answers.nearness import SAME_COSINE
 from inference.support.sameness import questions_same
-from knowledge.retrieval.vectors import QUESTION
+from knowledge.retrieval.vectors import QUESTION, question_form
 
 THRESHOLDS = (0.90, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 QUERIES = ("zh_insurance", "zh_jddc", "en_stackfaq", "en_covid")
@@ -40,8 +40,8 @@ def main() -> None:
     embed = embedder(arguments.vectors)
 
     rows = _rows(arguments.data / f"{PAIRS}.jsonl")
-    one = embed(f"{PAIRS}-1", [row["text1"] for row in rows], QUESTION)
-    other = embed(f"{PAIRS}-2", [row["text2"] for row in rows], QUESTION)
+    one = embed(f"{PAIRS}-1", [question_form(row["text1"]) for row in rows], QUESTION)
+    other = embed(f"{PAIRS}-2", [question_form(row["text2"]) for row in rows], QUESTION)
     cosines = np.einsum("ij,ij->i", one, other)
     by_words = [questions_same(row["text1"], row["text2"], "zh-hans") for row in rows]
     print(f"{PAIRS}: {len(rows)} pairs; hits by score 5/4/3/2/1")
@@ -56,7 +56,7 @@ def main() -> None:
     for name in QUERIES:
         rows = _rows(arguments.data / f"faq_{name}_queries.jsonl")
         language = "zh-hans" if rows[0]["lang"] == "zh" else "en"
-        vectors = embed(f"{name}-queries", [row["text"] for row in rows], QUESTION)
+        vectors = embed(f"{name}-queries", [question_form(row["text"]) for row in rows], QUESTION)
         _queries_report(name, rows, vectors, language)
 
 

@@ -9,7 +9,6 @@ import asyncio
 import os
 
 import django
-import numpy as np
 
 
 def main() -> None:
@@ -18,12 +17,12 @@ def main() -> None:
     from django.conf import settings
 
     from knowledge.retrieval.common import common_store, vectors_path, wordings_read
-    from knowledge.retrieval.vectors import QUESTION
+    from knowledge.retrieval.vectors import QUESTION, question_form
     from supportdesk.evaluation.match import encoder_open
 
     encoder = encoder_open()
     vectors = {
-        language: np.concatenate([asyncio.run(encoder.embed([text], QUESTION)) for _, text in rows])
+        language: asyncio.run(encoder.embed([question_form(text) for _, text in rows], QUESTION))
         for language, rows in wordings_read().items()
     }
     common_store(settings.EMBEDDING_MODEL, vectors)

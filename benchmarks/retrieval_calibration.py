@@ -50,8 +50,13 @@ from knowledge.retrieval.features import (  # noqa: E402
     LEAD_MOST,
     VECTOR_FEATURES,
 )
-from knowledge.retrieval.index import Candidate, SiteIndex, entries_by_id  # noqa: E402
-from knowledge.retrieval.vectors import QUESTION, WHOLE, VectorTable, text_hash  # noqa: E402
+from knowledge.retrieval.index import (  # noqa: E402
+    Candidate,
+    SiteIndex,
+    entries_by_id,
+    texts_of,
+)
+from knowledge.retrieval.vectors import QUESTION, WHOLE, VectorTable, question_form  # noqa: E402
 
 Floats = NDArray[np.float64]
 
@@ -109,12 +114,6 @@ def set_read(data: Path, name: str, embed: Callable[[str, list[str], str], NDArr
         for number, row in enumerate(rows)
     ]
     number_of = {row["id"]: number for number, row in enumerate(rows)}
-    table = VectorTable()
-    questions = [entry.question for entry in entries]
-    wholes = [entry.whole for entry in entries]
-    for kind, texts in ((QUESTION, questions), (WHOLE, wholes)):
-        vectors = embed(f"{name}-{kind}", texts, kind)
-        table.add({text_hash(text, kind): v for text, v in zip(texts, vectors, strict=True)})
     texts = [row["text"] for row in queries]
     return FaqSet(
         name=name,
@@ -122,8 +121,8 @@ def set_read(data: Path, name: str, embed: Callable[[str, list[str], str], NDArr
         entries=entries,
         queries=texts,
         gold=[frozenset(number_of[one] for one in row["gold"]) for row in queries],
-        table=table,
-        query_vectors=embed(f"{name}-queries", texts, QUESTION),
+        table=_table(name, entries, embed),
+        query_vectors=embed(f"{name}-queries", [question_form(text) for text in texts], QUESTION),
     )
 
 
@@ -143,12 +142,6 @@ def shop_read(name: str, embed: Callable[[str, list[str], str], NDArray]) -> Faq
         )
         for number, row in enumerate(rows)
     ]
-    table = VectorTable()
-    texts = SiteIndex.built(entries_by_id(entries)).texts()
-    for kind in (QUESTION, WHOLE):
-        chosen = {key: item.text for key, item in texts.items() if item.kind == kind}
-        vectors = embed(f"{name}-{kind}", list(chosen.values()), kind)
-        table.add(dict(zip(chosen, vectors, strict=True)))
     texts_asked = [one.text for one in asked]
     return FaqSet(
         name=name,
@@ -163,10 +156,26 @@ def shop_read(name: str, embed: Callable[[str, list[str], str], NDArray]) -> Faq
             )
             for one in asked
         ],
-        table=table,
-        query_vectors=embed(f"{name}-queries", texts_asked, QUESTION),
+        table=_table(name, entries, embed),
+        query_vectors=embed(
+            f"{name}-queries", [question_form(text) for text in texts_asked], QUESTION
+        ),
         languages=tuple(one.language for one in asked),
     )
+
+
+def _table(
+    name: str, entries: Sequence[IndexedEntry], embed: Callable[[str, list[str], str], NDArray]
+) -> VectorTable:
+    """The vectors of all that the index wants of some entries."""
+    table = VectorTable()
+    texts = texts_of(entries)
+    for kind in (QUESTION, WHOLE):
+        chosen = {key: item.text for key, item in texts.items() if item.kind == kind}
+        if chosen:
+            vectors = embed(f"{name}-{kind}", list(chosen.values()), kind)
+            table.add(dict(zip(chosen, vectors, strict=True)))
+    return table
 
 
 def shop_samples(one: FaqSet, *, vectors: bool) -> list[Sample]:

@@ -113,7 +113,7 @@ class _TableEncoder:
         self._shared = _unit(random.standard_normal(DIMENSIONS))
         self._own = {
             key: _unit(random.standard_normal(DIMENSIONS))
-            for key in product(("query", "passage"), (False, True))
+            for key in product(("question", "passage"), (False, True))
         }
         # Directions that texts differ in: the first ones much, the last ones little.
         directions = np.linalg.qr(random.standard_normal((DIMENSIONS, DIRECTIONS)))[0].T
@@ -135,7 +135,7 @@ class _TableEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: Literal["query", "passage", "question"],
         timeout: float,  # noqa: ASYNC109
     ) -> NDArray[np.float32]:
         digest = hashlib.sha256("\n".join((kind, *texts)).encode()).digest()
@@ -151,7 +151,7 @@ def _desk_make(count: int, language: _Language, encoder: _TableEncoder) -> Site:
     from knowledge.models import Entry, Site
     from knowledge.retrieval.entries import NOTHING_READ, entries_read
     from knowledge.retrieval.index import texts_of
-    from knowledge.retrieval.vectors import vectors_store
+    from knowledge.retrieval.vectors import QUESTION, WHOLE, vectors_store
     from knowledge.revisions import triggers_install, triggers_remove
 
     site = Site.objects.create(name="Scale", language="en")
@@ -169,7 +169,7 @@ def _desk_make(count: int, language: _Language, encoder: _TableEncoder) -> Site:
         )
     triggers_install()
     texts = texts_of(entries_read(site.pk, NOTHING_READ).entries.values())
-    for kind in ("query", "passage"):
+    for kind in (QUESTION, WHOLE):
         keys = [key for key, item in texts.items() if item.kind == kind]
         for start in range(0, len(keys), 10_000):
             part = keys[start : start + 10_000]
@@ -286,7 +286,7 @@ async def _measure(options: argparse.Namespace) -> tuple[list[dict[str, Any]], d
     if len(searches) == 2:
         shares = []
         for text, lang in questions[:100]:
-            [vector] = await encoder.embed([text], kind="query", timeout=1.0)
+            [vector] = await encoder.embed([text], kind="question", timeout=1.0)
             exact, found = [
                 await sync_to_async(search.candidates)(text, lang, vector) for search in searches
             ]

@@ -233,10 +233,13 @@ class EmbeddingClient(Protocol):
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: Literal["query", "passage", "question"],
         timeout: float,  # noqa: ASYNC109  the request carries it to the engine
     ) -> NDArray[np.float32]:
         """Vectors of shape (len(texts), dimensions), L2-normalised, float32.
+
+        ``kind`` "question" is for questions that are compared with questions: see
+        ``EncoderEngine``.
 
         Raises:
             EngineStarting, EngineDown, EngineOverloaded, EngineTimeout.

@@ -219,8 +219,8 @@ def _hint_headers(seconds: float, priority: Priority, conversation: str) -> dict
 class OpenAIEmbeddingClient:
     """An ``EmbeddingClient`` for the model ``model`` at ``base_url`` (with or without ``/v1``).
 
-    Whether a text is a query or a passage is sent as ``input_type``; the built-in encoder then
-    puts its model's prefix before it.
+    Whether a text is a query, a passage or a question is sent as ``input_type``; the built-in
+    encoder then puts its model's prefix before it and pools as that kind wants.
     """
 
     def __init__(self, base_url: str, model: str, api_key: str = "") -> None:
@@ -231,7 +231,7 @@ class OpenAIEmbeddingClient:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: Literal["query", "passage", "question"],
         timeout: float,  # noqa: ASYNC109 (the time left of a deadline that the caller keeps)
     ) -> NDArray[np.float32]:
         deadline = asyncio.get_running_loop().time() + timeout

@@ -27,7 +27,7 @@ from inference.labels.values import LabelSet as LabelSetValue
 from inference.labels.views import Vectors
 from knowledge.label_sets import label_set_read
 from knowledge.models import LabelFit, LabelSet
-from knowledge.retrieval.vectors import QUESTION, text_hash, vectors_read, vectors_store
+from knowledge.retrieval.vectors import text_hash, vectors_read, vectors_store
 
 Learning = LabelSet.Learning
 _EMBED_SECONDS: Final = 300.0
@@ -104,7 +104,7 @@ def _vectors(
 ) -> Vectors | None:
     """The examples' vectors: those that are stored, and the others embedded and stored."""
     texts = [example.text for example in value.examples]
-    keys = [text_hash(text, QUESTION) for text in texts]
+    keys = [text_hash(text, "query") for text in texts]
     known = vectors_read(settings.EMBEDDING_MODEL, keys)
     missing = [i for i, key in enumerate(keys) if key not in known]
     for start in range(0, len(missing), _EMBED_PART):

@@ -26,16 +26,22 @@ class EncoderEngine:
     """An ``EmbeddingEngine`` over a CTranslate2 ``Encoder``.
 
     A text gets its prefix ("query: " or "passage: "), the vectors of its tokens are averaged (or
-    the first one is taken, as the manifest says) and the result is scaled to length 1. Texts
-    longer than the model's context are cut. Every text is encoded alone: in a batch, int8
-    arithmetic would give it a slightly different vector with other neighbours.
+    the first one is taken, as the manifest says) and the result is scaled to length 1. A "question"
+    is a query of whose tokens only its own are averaged: the prefix and the marks around a text
+    are the same in all, and make short ones alike (``docs/evaluation.md``). Texts longer than the
+    model's context are cut. Every text is encoded alone: in a batch, int8 arithmetic would give it
+    a slightly different vector with other neighbours.
     """
 
     def __init__(self, encoder: Encoder, tokenizer: Tokenizer, manifest: Manifest) -> None:
         self._encoder = encoder
         self._tokenizer = tokenizer
         self._pooling = manifest.pooling
-        self._prefixes = {"query": manifest.query_prefix, "passage": manifest.passage_prefix}
+        self._prefixes: dict[EmbeddingKind, str] = {
+            "query": manifest.query_prefix,
+            "passage": manifest.passage_prefix,
+            "question": manifest.query_prefix,
+        }
         self._dimensions = manifest.dimensions
         # One thread, one text a job: a single query waits for at most one passage of an import.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
@@ -83,17 +89,20 @@ class EncoderEngine:
         loop = asyncio.get_running_loop()
         vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
-            vectors[row] = await loop.run_in_executor(
-                self._worker, self._vector, self._prefixes[kind] + text
-            )
+            vectors[row] = await loop.run_in_executor(self._worker, self._vector, text, kind)
         return vectors
 
-    def _vector(self, text: str) -> NDArray[np.float32]:
-        tokens = self._tokenizer.encode(text).tokens
+    def _vector(self, text: str, kind: EmbeddingKind) -> NDArray[np.float32]:
+        prefix = self._prefixes[kind]
+        encoded = self._tokenizer.encode(prefix + text)
         try:
-            states = np.array(self._encoder.forward_batch([tokens]).last_hidden_state)[0]
+            states = np.array(self._encoder.forward_batch([encoded.tokens]).last_hidden_state)[0]
         except RuntimeError as error:
             raise EngineDown(f"The encoder failed: {error}.") from error
+        if kind == "question" and self._pooling == "mean":
+            # A token ends after the prefix if it is the text's own; the marks around it end at 0.
+            own = np.array([end > len(prefix) for _, end in encoded.offsets])
+            states = states[own] if own.any() else states
         pooled = states.mean(axis=0) if self._pooling == "mean" else states[0]
         unit: NDArray[np.float32] = pooled / np.linalg.norm(pooled)
         return unit

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EmbeddingKind = Literal["query", "passage"]
+EmbeddingKind = Literal["query", "passage", "question"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,12 @@ from knowledge.retrieval.keywords import (
 from knowledge.retrieval.parts import IndexPart
 from knowledge.retrieval.passages import Passage
 from knowledge.retrieval.vectors import (
-    QUESTION,
     WHOLE,
     EmbeddedText,
     TextHash,
     VectorTable,
+    question_embedded,
+    question_hash,
     text_hash,
 )
 from knowledge.retrieval.visibility import Visibility
@@ -406,7 +407,7 @@ def texts_of(entries: Collection[IndexedEntry]) -> dict[TextHash, EmbeddedText]:
     texts: dict[TextHash, EmbeddedText] = {}
     for entry in entries:
         for question in entry.questions:
-            texts[text_hash(question, QUESTION)] = EmbeddedText(question, QUESTION)
+            texts[question_hash(question)] = question_embedded(question)
     for entry in entries:
         if entry.answer:
             texts[text_hash(entry.whole, WHOLE)] = EmbeddedText(entry.whole, WHOLE)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.features import asked_share
 from knowledge.retrieval.keywords import KeywordPart, TermSets, search_terms
-from knowledge.retrieval.vectors import QUESTION, WHOLE, TextHash, text_hash
+from knowledge.retrieval.vectors import WHOLE, TextHash, question_hash, text_hash
 
 
 class IndexPart:
@@ -29,10 +29,9 @@ class IndexPart:
             [search_terms(entry.answer) for entry in self.entries],
         )
         self._asked = TermSets(chain.from_iterable(asked), self.keywords.question)
-        questions = [
-            text_hash(text, QUESTION) for entry in self.entries for text in entry.questions
+        self.question_hashes: list[TextHash] = [
+            question_hash(text) for entry in self.entries for text in entry.questions
         ]
-        self.question_hashes: list[TextHash] = questions
         self.whole_hashes = [text_hash(entry.whole, WHOLE) for entry in self.entries]
 
     def asked(self, row: int, weights: Mapping[int, float], mean: float) -> float:

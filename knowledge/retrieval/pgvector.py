@@ -38,6 +38,7 @@ from knowledge.retrieval.vectors import (
     WHOLE,
     EmbeddedText,
     TextHash,
+    question_embedded,
     text_hash,
 )
 
@@ -111,7 +112,7 @@ class GroupSum:
 
 def rows_of(entry: IndexedEntry) -> dict[VectorRow, EmbeddedText]:
     """The rows that a published entry wants, with their texts."""
-    texts = [EmbeddedText(text, QUESTION) for text in entry.questions]
+    texts = [question_embedded(text) for text in entry.questions]
     if entry.answer:
         texts.append(EmbeddedText(entry.whole, WHOLE))
     return {

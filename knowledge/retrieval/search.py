@@ -35,6 +35,7 @@ from knowledge.retrieval.index import SiteIndex
 from knowledge.retrieval.nearest import StoredVectors
 from knowledge.retrieval.passages import Passage, Retrieval
 from knowledge.retrieval.remembered import RememberedVectors
+from knowledge.retrieval.vectors import QUESTION, question_form
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,8 @@ class Retriever:
             audiences=audiences,
             at=self._now(),
         )
-        passages = await self._extracted(text, vector, language, passages)
+        if vector is not None:
+            passages = await self._extracted(text, language, passages)
         hybrid = vector is not None and source is not None and len(source) > 0
         return Retrieval(
             passages=tuple(passages),
@@ -237,13 +239,13 @@ class Retriever:
                 return  # the next question after the pause begins again
             await self._run(site.vectors.keep, dict(zip(batch, made, strict=True)))
 
-    async def _extracted(
-        self, text: str, vector: Floats | None, language: str, passages: list[Passage]
-    ) -> list[Passage]:
+    async def _extracted(self, text: str, language: str, passages: list[Passage]) -> list[Passage]:
         """Documents with the sentences that are nearest; without the encoder as they are."""
-        if vector is None or not any(passage.is_document for passage in passages):
+        if self._encoder is None or not any(passage.is_document for passage in passages):
             return passages
         try:
+            # Sentences are statements: compared with them, a question is a query as it stands.
+            [vector] = await self._encoder.embed([text], kind="query", timeout=QUERY_SECONDS)
             return await self._extracts.extracted(text, vector, language, passages)
         except EngineError as error:
             logger.warning("The sentences of a document could not be compared: %s", error)
@@ -258,7 +260,9 @@ class Retriever:
         if self._encoder is None or not self._encoder_is_due() or not text.strip():
             return None
         try:
-            vectors = await self._encoder.embed([text], kind="query", timeout=QUERY_SECONDS)
+            vectors = await self._encoder.embed(
+                [question_form(text)], kind=QUESTION, timeout=QUERY_SECONDS
+            )
         except EngineError as error:
             self._encoder_failed(error)
             return None

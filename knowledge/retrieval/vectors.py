@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
@@ -10,15 +11,18 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.text.normalisation import text_normalise
 from knowledge.models import TextVector
 
 Floats = NDArray[np.float32]
 TextHash = bytes
-EmbeddingKind = Literal["query", "passage"]
+EmbeddingKind = Literal["query", "passage", "question"]
 
-# Questions are compared with questions, so both are queries to E5; a whole entry is a passage.
-QUESTION: Final = "query"
+# Questions are compared with questions, so both are one kind; a whole entry is a passage.
+QUESTION: Final = "question"
 WHOLE: Final = "passage"
+
+_END = re.compile(r"[\s.?!,;:~。、·]+$")
 
 # Hashes in one query; SQLite's limit is 32,766 variables.
 _HASHES_AT_ONCE = 5000
@@ -34,6 +38,30 @@ class EmbeddedText(NamedTuple):
 
     text: str
     kind: EmbeddingKind
+
+
+def question_form(text: str) -> str:
+    """A question as the encoder reads it: folded, and with a question mark whatever it ended with.
+
+    To the encoder "is it contagious" lies nearer to other questions without a mark than to "Is it
+    contagious?"; so does a text in capitals to others in capitals.
+
+    >>> question_form("Is it contagious")
+    'is it contagious?'
+    >>> question_form("我要退貨。")
+    '我要退货?'
+    """
+    return _END.sub("", text_normalise(text)) + "?"
+
+
+def question_hash(text: str) -> TextHash:
+    """The key of a question's vector."""
+    return text_hash(question_form(text), QUESTION)
+
+
+def question_embedded(text: str) -> EmbeddedText:
+    """A question as it is embedded."""
+    return EmbeddedText(question_form(text), QUESTION)
 
 
 class VectorTable:

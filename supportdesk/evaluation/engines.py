@@ -102,7 +102,7 @@ class LocalEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: Literal["query", "passage", "question"],
         timeout: float,  # noqa: ASYNC109
     ) -> NDArray[np.float32]:
         """See ``EmbeddingClient.embed``."""

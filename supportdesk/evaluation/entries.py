@@ -12,7 +12,7 @@ from knowledge.retrieval.common import common_questions
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.index import SiteIndex
 from knowledge.retrieval.passages import Retrieval
-from knowledge.retrieval.vectors import VectorTable
+from knowledge.retrieval.vectors import QUESTION, VectorTable, question_form
 
 
 class EntriesInMemory:
@@ -41,7 +41,7 @@ class EntriesInMemory:
     async def retrieve(self, text: str, language: str, *, limit: int = 4) -> Retrieval:
         """What the shop's retrieval would find, best first."""
         started = time.perf_counter()
-        [vector] = await self._encoder.embed([text], "query")
+        [vector] = await self._encoder.embed([question_form(text)], QUESTION)
         passages = self._index.search(
             text, language=language, vector=vector, table=self._table, limit=limit
         )

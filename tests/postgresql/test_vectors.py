@@ -130,7 +130,7 @@ async def test_the_index_finds_what_the_search_in_memory_finds(
     for deed in DEEDS:
         for subject in SUBJECTS[:4]:
             text = f"Could I {deed} the old {subject} here"
-            [vector] = await encoder.embed([text], kind="query", timeout=1.0)
+            [vector] = await encoder.embed([text], kind="question", timeout=1.0)
             found, exact = [
                 await sync_to_async(held.index.candidates)(
                     text, language="en", vector=vector, table=held.vectors.source

@@ -13,7 +13,7 @@ MAX_EMBEDDING_INPUTS = 256
 
 
 class EmbeddingRequest(Body):
-    """Body of ``POST /v1/embeddings``; ``input_type`` chooses the model's prefix."""
+    """Body of ``POST /v1/embeddings``; ``input_type`` chooses the model's prefix and pooling."""
 
     model: StrictStr
     input: (
@@ -24,7 +24,7 @@ class EmbeddingRequest(Body):
         ]
     )
     encoding_format: Literal["float", "base64"] = "float"
-    input_type: Literal["query", "passage"] = "query"
+    input_type: Literal["query", "passage", "question"] = "query"
     dimensions: Annotated[int, Field(ge=1)] | None = None
 
     @property

@@ -13,6 +13,7 @@ from knowledge.models import Entry, KnowledgeImport, KnowledgeImportRow
 from knowledge.retrieval.vectors import (
     QUESTION,
     Floats,
+    question_form,
     text_hash,
     vectors_read,
     vectors_store,
@@ -71,9 +72,10 @@ async def import_similar_find(
 async def _vectors(texts: Sequence[str], encoder: EmbeddingClient, model: str) -> Floats:
     from asgiref.sync import sync_to_async
 
-    hashes = [text_hash(text, QUESTION) for text in texts]
+    forms = [question_form(text) for text in texts]
+    hashes = [text_hash(form, QUESTION) for form in forms]
     vectors = await sync_to_async(vectors_read)(model, list(dict.fromkeys(hashes)))
-    missing = {key: text for key, text in zip(hashes, texts, strict=True) if key not in vectors}
+    missing = {key: text for key, text in zip(hashes, forms, strict=True) if key not in vectors}
     keys = list(missing)
     for start in range(0, len(keys), _TEXTS_AT_ONCE):
         part = keys[start : start + _TEXTS_AT_ONCE]

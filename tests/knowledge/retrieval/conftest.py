@@ -37,7 +37,7 @@ class WordEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: Literal["query", "passage", "question"],
         timeout: float,  # noqa: ASYNC109 (the protocol's)
     ) -> NDArray[np.float32]:
         self.requests += 1

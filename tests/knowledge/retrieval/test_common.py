@@ -20,7 +20,7 @@ from knowledge.retrieval.common import (
 )
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.index import SiteIndex, entries_by_id
-from knowledge.retrieval.vectors import VectorTable
+from knowledge.retrieval.vectors import QUESTION, VectorTable, question_form
 
 SHIFT = np.array([3.0, 0.0, 0.0, 0.0], dtype=np.float32)
 
@@ -102,6 +102,6 @@ def test_the_shipped_vectors_are_those_of_the_encoder() -> None:
     assert common is not None
     for language, rows in wordings_read().items():
         for place in (0, len(rows) // 2, len(rows) - 1):
-            [vector] = asyncio.run(encoder.embed([rows[place][1]], "query"))
+            [vector] = asyncio.run(encoder.embed([question_form(rows[place][1])], QUESTION))
             assert float(vector @ common.vectors[language][place]) > 0.98
     encoder.close()

@@ -13,7 +13,7 @@ from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABI
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.index import SiteIndex, entries_by_id
 from knowledge.retrieval.passages import Passage
-from knowledge.retrieval.vectors import VectorTable
+from knowledge.retrieval.vectors import QUESTION, VectorTable, question_form
 
 SHOP = [
     ("zh-hans", "可以退货吗？", "签收后7天内可以无理由退货，商品需完好，不影响二次销售。"),
@@ -55,7 +55,7 @@ def first(
     shop: tuple[SiteIndex, VectorTable], encoder: EncoderEngine, text: str, language: str
 ) -> Passage:
     index, table = shop
-    vector = asyncio.run(encoder.embed([text], "query"))[0]
+    vector = asyncio.run(encoder.embed([question_form(text)], QUESTION))[0]
     return index.search(text, language=language, vector=vector, table=table)[0]
 
 
