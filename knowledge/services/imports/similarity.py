@@ -22,7 +22,7 @@ from knowledge.retrieval.vectors import (
 SIMILAR: Final = 0.95
 """Cosine of multilingual-e5-small from which two questions count as alike.
 
-Of the demo shop's phrasings 2 to 12 % reach it with their own question and 1 to 2 % with another,
+Of the demo shop's phrasings 2 to 11 % reach it with their own question and 0 to 2 % with another,
 so what is found is worth a look, and no more: nothing is left out because of it.
 """
 _TEXTS_AT_ONCE: Final = 64
