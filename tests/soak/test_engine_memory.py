@@ -96,7 +96,7 @@ def _figures_write(model: str, figures: dict[str, float]) -> None:
 async def _ask(client: httpx2.AsyncClient, url: str, model: str, words: random.Random) -> None:
     # Mostly short, so that two cores are through in time; some long, because lengths that differ are
     # what makes an allocator keep more than it gives back.
-    count = words.randrange(40, 80) if words.random() < LONG_SHARE else words.randrange(3, 12)
+    count = words.randrange(40, 60) if words.random() < LONG_SHARE else words.randrange(3, 12)
     body = {
         "model": model,
         "messages": [
