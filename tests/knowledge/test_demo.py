@@ -72,3 +72,22 @@ def test_the_demo_shop_has_questions_whose_expected_entries_are_there(db):
     assert {row.expectation for row in rows} == set(Expectation.values)
     demo_remove()
     assert not QuestionSet.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "is_looked_up"),
+    [
+        ("my parcel has not arrived yet", "en", True),
+        ("my parcel arrived broken what now", "en", False),
+        ("the item I ordered came crushed", "en", False),
+        ("我的快递到哪了", "zh-hans", True),
+        ("我的快递收到了但是破损，什么情况", "zh-hans", False),
+        ("我买的杯子收到就碎了，怎么还这样", "zh-hans", False),
+    ],
+)
+def test_a_parcel_that_came_damaged_is_not_looked_up(
+    text: str, language: str, is_looked_up: bool
+) -> None:
+    rules = rules_enabled(site_id=demo_load().pk)
+    rule = rules.decide(text, language, "before").rule
+    assert (rule is not None and rule.action == "tool") == is_looked_up
