@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from benchmarks.postgresql import postgresql_running
 from benchmarks.tables import table_print
 
 if TYPE_CHECKING:
+    from inference.chat import EmbeddingKind
     from knowledge.models import Site
     from knowledge.retrieval.passages import Passage
 
@@ -135,7 +136,7 @@ class _TableEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage", "question"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109
     ) -> NDArray[np.float32]:
         digest = hashlib.sha256("\n".join((kind, *texts)).encode()).digest()

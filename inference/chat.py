@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Role = Literal["system", "user", "assistant", "tool"]
 EngineState = Literal["loading", "ready", "stopped"]
+EmbeddingKind = Literal["query", "passage", "question"]
+"""What a text is to an encoder; a "question" is compared with questions (``EncoderEngine``)."""
 
 PROMPT_SECONDS = 1.5
 """How long the engine may read a prompt before the first word of its answer."""
@@ -233,13 +235,10 @@ class EmbeddingClient(Protocol):
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage", "question"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109  the request carries it to the engine
     ) -> NDArray[np.float32]:
         """Vectors of shape (len(texts), dimensions), L2-normalised, float32.
-
-        ``kind`` "question" is for questions that are compared with questions: see
-        ``EncoderEngine``.
 
         Raises:
             EngineStarting, EngineDown, EngineOverloaded, EngineTimeout.

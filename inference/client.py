@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from inference.chat import (
     ChatChunk,
     ChatMessage,
     ChatOptions,
+    EmbeddingKind,
     EngineHealth,
     EngineIdentity,
     GenerationParameters,
@@ -231,7 +232,7 @@ class OpenAIEmbeddingClient:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage", "question"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109 (the time left of a deadline that the caller keeps)
     ) -> NDArray[np.float32]:
         deadline = asyncio.get_running_loop().time() + timeout

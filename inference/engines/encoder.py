@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference.engines.protocol import EmbeddingKind
+from inference.chat import EmbeddingKind
 from inference.engines.tokenizer_file import tokenizer_load
 from inference.errors import EngineDown, WeightsError, gettext_noop
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from inference.chat import ChatChunk, ChatMessage, GenerationParameters, Tool
+from inference.chat import ChatChunk, ChatMessage, EmbeddingKind, GenerationParameters, Tool
 from inference.engines.tuning import EngineTuning
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-EmbeddingKind = Literal["query", "passage", "question"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def bulk_changes_running_told(request: HttpRequest) -> None:
 
 
 def _sentences(change: BulkChange) -> Iterator[str]:
-    """How many entries were changed, then how many were not, and why."""
+    """How many entries were changed, then how many were not, and why; the refused are named apart."""
     yield _done_sentence(change.kind, change.changed) % {"count": change.changed}
     if change.reviewed:
         text = ngettext(
@@ -133,6 +133,14 @@ def _sentences(change: BulkChange) -> Iterator[str]:
             change.reviewed,
         )
         yield text % {"count": change.reviewed}
+    unnamed = change.done - change.changed - change.reviewed - len(change.refused)
+    if unnamed:
+        text = ngettext(
+            "%(count)d more entry was not changed, or was deleted meanwhile.",
+            "%(count)d more entries were not changed, or were deleted meanwhile.",
+            unnamed,
+        )
+        yield text % {"count": unnamed}
 
 
 def _done_sentence(kind: str, count: int) -> str:

@@ -6,17 +6,17 @@ import hashlib
 import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.chat import EmbeddingKind
 from inference.text.normalisation import text_normalise
 from knowledge.models import TextVector
 
 Floats = NDArray[np.float32]
 TextHash = bytes
-EmbeddingKind = Literal["query", "passage", "question"]
 
 # Questions are compared with questions, so both are one kind; a whole entry is a passage.
 QUESTION: Final = "question"

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
@@ -16,6 +16,7 @@ from inference.chat import (
     ChatClient,
     ChatMessage,
     ChatOptions,
+    EmbeddingKind,
     EngineHealth,
     GenerationParameters,
     Priority,
@@ -102,7 +103,7 @@ class LocalEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage", "question"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109
     ) -> NDArray[np.float32]:
         """See ``EmbeddingClient.embed``."""

@@ -175,6 +175,20 @@ def test_a_reason_is_read_in_the_readers_language(
     assert "This audience belongs to another site." not in chinese
 
 
+def test_what_is_refused_beyond_those_that_are_named_is_counted(
+    editor: User, other_site: Site, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_changes, "REFUSED_KEPT", 1)
+    values = {"audience": Audience.objects.create(site=other_site, name="Trade")}
+    chosen = _chosen(entries)
+    change = bulk_change_create(kind=Kind.AUDIENCE, entries=chosen, values=values, by=editor)
+    bulk_change_run(change=change)
+    page = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+    body = _client(editor).get(page).content.decode()
+    assert body.count("This audience belongs to another site.") == 1
+    assert "3 more entries were not changed" in body
+
+
 def test_many_entries_are_left_to_the_worker_and_a_page_tells_how_far_it_is(
     editor: User, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:

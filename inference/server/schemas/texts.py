@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictStr, model_validator
 
+from inference.chat import EmbeddingKind
 from inference.server.schemas.base import Body
 from inference.server.schemas.messages import Messages
 
@@ -24,7 +25,7 @@ class EmbeddingRequest(Body):
         ]
     )
     encoding_format: Literal["float", "base64"] = "float"
-    input_type: Literal["query", "passage", "question"] = "query"
+    input_type: EmbeddingKind = "query"
     dimensions: Annotated[int, Field(ge=1)] | None = None
 
     @property

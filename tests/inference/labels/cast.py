@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
+
+from inference.chat import EmbeddingKind
 
 
 class ChanceEncoder:
@@ -15,7 +16,7 @@ class ChanceEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109
     ) -> np.ndarray:
         rows = np.stack([np.random.default_rng(len(text)).normal(size=8) for text in texts])

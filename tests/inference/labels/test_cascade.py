@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pytest
 
-from inference.chat import ChatMessage, Priority
+from inference.chat import ChatMessage, EmbeddingKind, Priority
 from inference.errors import EngineDown
 from inference.labels.cascade import (
     ALWAYS,
@@ -225,7 +224,7 @@ class Encoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109
     ) -> np.ndarray:
         moods = [1.0 if "glad" in t else -1.0 if "sad" in t else 0.0 for t in texts]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pytest
 
-from inference.chat import ChatMessage, Priority
+from inference.chat import ChatMessage, EmbeddingKind, Priority
 from inference.errors import EngineDown, EngineError, LabelsError, RequestInvalid
 from inference.labels.labelling import Labeller, label_prompt, text_clip
 from inference.labels.learning import classifier_learn
@@ -64,7 +63,7 @@ class Encoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109
     ) -> np.ndarray:
         if self.down:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 from numpy.typing import NDArray
 
+from inference.chat import EmbeddingKind
 from inference.errors import EngineDown
 from inference.text.segmentation import terms_of
 from knowledge.models import Entry, Phrasing, Site
@@ -27,6 +27,7 @@ class WordEncoder:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.kinds: dict[str, set[EmbeddingKind]] = {}
         self.requests = 0
         self.is_away = False
         self.asked = asyncio.Semaphore(0)
@@ -37,7 +38,7 @@ class WordEncoder:
         self,
         texts: Sequence[str],
         *,
-        kind: Literal["query", "passage", "question"],
+        kind: EmbeddingKind,
         timeout: float,  # noqa: ASYNC109 (the protocol's)
     ) -> NDArray[np.float32]:
         self.requests += 1
@@ -46,6 +47,8 @@ class WordEncoder:
             raise EngineDown("The encoder is away.")
         await self.gate.wait()
         self.texts += texts
+        for text in texts:
+            self.kinds.setdefault(text, set()).add(kind)
         return np.stack([_vector(text) for text in texts])
 
     async def aclose(self) -> None:

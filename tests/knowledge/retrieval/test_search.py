@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from knowledge.models import Entry, Phrasing, Site, TextVector
+from knowledge.models import Document, Entry, Phrasing, Site, TextVector
 from knowledge.retrieval import search
 from knowledge.retrieval.calibration import DIRECT_PROBABILITY, RELEVANT_PROBABILITY
 from knowledge.retrieval.index import SiteIndex
@@ -45,6 +45,21 @@ async def test_an_entry_is_found_by_the_next_question_after_it_is_saved(
     assert (first.question, first.answer) == ("Which teas are organic?", "The green ones.")
     assert retrieval.method == "hybrid"
     assert first.vector_score is not None
+
+
+async def test_a_question_is_compared_with_questions_as_one_and_with_sentences_as_a_query(
+    ask: Ask, site: Site, encoder: WordEncoder
+) -> None:
+    document = await Document.objects.acreate(site=site, name="teas.txt")
+    text = "The green teas are organic. The black ones are not."
+    await aentry_make(site, "Which teas are organic?", text, document=document)
+
+    retrieval = await ask("Organic teas")
+
+    assert retrieval.passages[0].is_document
+    assert encoder.kinds["organic teas?"] == {"question"}
+    assert encoder.kinds["Organic teas"] == {"query"}
+    assert encoder.kinds["which teas are organic?"] == {"question"}
 
 
 async def test_a_changed_answer_is_what_the_next_question_gets(ask: Ask, site: Site) -> None:
