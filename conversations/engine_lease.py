@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from conversations.engines import Engines, engines_make
+from conversations.subprocesses import process_stop
 from inference.client import OpenAIChatClient
 from inference.errors import WeightsError
 from inference.ports import port_free
@@ -25,7 +26,6 @@ STATE_FILE = "serve.json"
 """In the data directory: where the engines of a running ``manage.py serve`` are."""
 
 _START_SECONDS = 120.0
-_STOP_SECONDS = 5.0
 _PROBE_SECONDS = 0.1
 
 
@@ -119,7 +119,7 @@ async def server_started(*, chat: Path, embedding: Path | None = None) -> AsyncI
         await _ready_await(process, addresses)
         yield addresses
     finally:
-        await _stopped(process)
+        await process_stop(process)
 
 
 async def _ready_await(process: asyncio.subprocess.Process, addresses: Addresses) -> None:
@@ -141,18 +141,6 @@ async def _is_ready(addresses: Addresses) -> bool:
         return (await client.health()).state == "ready"
     finally:
         await client.aclose()
-
-
-async def _stopped(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def _engines_at(addresses: Addresses) -> Engines:

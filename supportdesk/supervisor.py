@@ -26,6 +26,7 @@ from inference.errors import gettext_noop
 EXIT_UNUSABLE = 78
 _LAUNCHER = Path(__file__).with_name("child_start.py")
 _LINE_BYTES = 8192
+_REAP_SECONDS = 5.0
 _SUCCESSION_PAUSE = 0.05
 
 Report = Callable[[str, str], None]
@@ -152,6 +153,11 @@ class Child:
             )
         self.kill()
 
+    def abandon(self) -> None:
+        """Kill the process for good; :meth:`run` then ends."""
+        self._stopping.set()
+        self.kill()
+
     def kill(self) -> None:
         """Kill the process and everything it has started."""
         if self.process is not None:
@@ -168,6 +174,8 @@ class Child:
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.spec.environment},
             start_new_session=True,
         )  # fmt: skip
+        if self._stopping.is_set():  # asked while there was no process to ask
+            self.kill()
         helpers = [asyncio.create_task(self._output_copy(process))]
         if self.spec.health_port:
             helpers.append(asyncio.create_task(self._health_watch(self.spec.health_port)))
@@ -314,7 +322,8 @@ class Supervisor:
         self.children = [self._child(spec) for spec in specs]
         self._announce = announce
         self._stop_asked = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._runs: list[asyncio.Task[None]] = []
+        self._watches: list[asyncio.Task[None]] = []
         self._exit_code = 0
 
     async def run(self) -> int:
@@ -322,18 +331,22 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._signal_take)
-        self._tasks += [asyncio.create_task(child.run()) for child in self.children]
-        self._tasks.append(asyncio.create_task(self._announce_when_ready()))
-        self._tasks += [asyncio.create_task(self._failure_watch(child)) for child in self.children]
+        self._runs += [asyncio.create_task(child.run()) for child in self.children]
+        self._watches.append(asyncio.create_task(self._announce_when_ready()))
+        self._watches += [
+            asyncio.create_task(self._failure_watch(child)) for child in self.children
+        ]
         try:
             await self._stop_asked.wait()
             await self._stop_all()
         finally:
             for child in self.children:
-                child.kill()
-            for task in self._tasks:
+                child.abandon()
+            # Who is killed ends soon, and is not gone before its run has seen it.
+            await asyncio.wait(self._runs, timeout=_REAP_SECONDS)
+            for task in (*self._runs, *self._watches):
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._runs, *self._watches, return_exceptions=True)
         return self._exit_code
 
     async def succeed(self, old: Child, spec: ChildSpec, *, drain: float) -> Child:
@@ -346,7 +359,7 @@ class Supervisor:
         """
         new = self._child(spec)
         self.children.append(new)
-        self._tasks.append(asyncio.create_task(new.run()))
+        self._runs.append(asyncio.create_task(new.run()))
         while not new.ready.is_set():
             if new.unusable or new.restarts or self._stop_asked.is_set():
                 self.children.remove(new)

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from django.conf import settings
 
 from conversations.lanes import READS
+from conversations.subprocesses import process_stop
 from knowledge.demo_shop import ORDERS_FILE, SECRET_NAME, demo_shop_host
 from knowledge.models import Site
 from knowledge.outbound.addresses import host_split
 
 _START_SECONDS = 10.0
-_STOP_SECONDS = 5.0
 _PROBE_SECONDS = 0.05
 
 
@@ -47,7 +47,7 @@ async def demo_orders_leased() -> AsyncIterator[None]:
                     await asyncio.sleep(_PROBE_SECONDS)
         yield
     finally:
-        await _stopped(process)
+        await process_stop(process)
 
 
 def _demo_site() -> Site | None:
@@ -63,15 +63,3 @@ async def _listens(host: str, port: int) -> bool:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return True
-
-
-async def _stopped(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -87,7 +87,8 @@ def prompt_head(source: PromptSource, variables: Mapping[str, object]) -> ChatMe
 def text_render(template: str, variables: Mapping[str, object]) -> str:
     """Render one template; ``variables`` are plain data and datetimes.
 
-    Ends within half a second of processor time and some megabytes, whatever the template.
+    Ends within some megabytes and about a second of processor time, whatever the template: what
+    it runs is counted, and what has to be compiled is bounded by its length and depth.
 
     Raises:
         PromptError: bad syntax, a variable that is not given, an operation that is not allowed,

@@ -49,6 +49,9 @@ _LOOP: Final = frozenset(
 # Names of the filters that _Counting puts in; no identifier contains a blank.
 _ITERATE, _ENTER, _JOIN, _HOLD = "count loop", "count macro", "count join", "count list"
 _BITS_MOST = 256
+# Jinja2's compiler takes more than linear time in the depth, before anything is counted.
+_BLOCKS = (nodes.For, nodes.If, nodes.Macro, nodes.With, nodes.AssignBlock)
+_DEPTH_MOST = 20
 
 
 class PromptEnvironment(ImmutableSandboxedEnvironment):
@@ -236,7 +239,7 @@ def _hold(value: Any) -> Any:
 
 
 def _check(tree: nodes.Template) -> None:
-    for node in (tree, *tree.find_all(nodes.Node)):
+    for node in _within_depth(tree):
         if not isinstance(node, _NODES):
             raise PromptError(
                 gettext_noop("Line %(line)d: templates cannot use %(what)s here."),
@@ -259,6 +262,22 @@ def _check(tree: nodes.Template) -> None:
                 line=node.lineno,
                 name=node.name,
             )
+
+
+def _within_depth(tree: nodes.Template) -> Iterator[nodes.Node]:
+    """Every node, each before what it holds, while blocks are not nested too deeply."""
+    pending: list[tuple[nodes.Node, int]] = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        depth += isinstance(node, _BLOCKS)
+        if depth > _DEPTH_MOST:
+            raise PromptError(
+                gettext_noop("Line %(line)d: more than %(most)d blocks inside one another."),
+                line=node.lineno,
+                most=_DEPTH_MOST,
+            )
+        yield node
+        pending += [(child, depth) for child in node.iter_child_nodes()]
 
 
 class _Counting(NodeTransformer):

@@ -101,6 +101,21 @@ async def test_a_child_that_ends_is_started_again_and_its_lines_are_shown() -> N
     assert any("exit code 0" in line for line in REPORTED)
 
 
+async def test_a_child_that_is_being_started_is_stopped_and_seen_to_its_end(tmp_path: Path) -> None:
+    supervisor = Supervisor(
+        [spec("web", "import time; time.sleep(600)")], report=REPORTED.append_pair
+    )
+    task = asyncio.create_task(supervisor.run())
+    child = supervisor.children[0]
+    await asyncio.sleep(0)  # the supervisor runs, the process does not yet
+    await asyncio.sleep(0)
+    assert child.process is None
+    supervisor.stop()
+    assert await asyncio.wait_for(task, WAIT_SECONDS) == 0
+    assert child.process is not None
+    assert child.process.returncode == -signal.SIGKILL
+
+
 async def test_an_engine_that_is_stopped_is_killed_and_works_again(tmp_path: Path) -> None:
     engine, url = engine_spec(tmp_path, '[[reply]]\ntext = "x"\n')
     async with running(engine) as supervisor:
@@ -196,10 +211,13 @@ async def test_who_does_not_stop_in_time_is_killed_with_what_it_started(tmp_path
         "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "print(p.pid, flush=True); time.sleep(600)\n"
     )
-    async with running(spec("web", code, stop_seconds=0.2)):
+    async with running(spec("web", code, stop_seconds=0.2)) as supervisor:
         await until(lambda: bool(REPORTED), "the start")
         grandchild = int(REPORTED[0].split()[-1])
         assert alive(grandchild)
+        child = supervisor.children[0]
+    assert child.process is not None
+    assert child.process.returncode == -signal.SIGKILL
     await until(lambda: not alive(grandchild), "the end of the grandchild")
     assert any("did not stop" in line for line in REPORTED)
 
