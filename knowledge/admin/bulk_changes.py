@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -21,12 +22,17 @@ from knowledge.notices import notice_words
 Kind = BulkChange.Kind
 State = BulkChange.State
 
+NAMED_AT_ONCE: Final = 3
+"""So many refused entries are named in the messages of the list."""
+
 
 @admin.register(BulkChange)
 class BulkChangeAdmin(ModelAdmin):
     """Made by the actions of the list of entries; here they are only looked at."""
 
-    list_display = ("kind", "state_label", "changed", "created_by", "created_at")
+    list_display = (
+        "kind", "state_label", "changed", "unchanged", "left_out", "created_by", "created_at",
+    )  # fmt: skip
     list_filter = ("kind", "state")
     list_filter_sheet = True
     list_select_related = ("created_by",)
@@ -39,6 +45,10 @@ class BulkChangeAdmin(ModelAdmin):
     )
     def state_label(self, change: BulkChange) -> tuple[str, str]:
         return change.state, change.get_state_display()
+
+    @display(description=_("not changed"))
+    def left_out(self, change: BulkChange) -> int:
+        return change.refused_count + change.reviewed + change.gone
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Also for those who may begin one."""
@@ -76,8 +86,9 @@ class BulkChangeAdmin(ModelAdmin):
             "opts": self.opts,
             "original": change,
             "change": change,
-            "sentences": list(_sentences(change)),
+            "sentences": [sentence for _level, sentence in _sentences(change)],
             "refused": refused,
+            "unnamed": change.refused_count - len(refused),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/knowledge/bulkchange/change_form.html", context)
@@ -105,13 +116,16 @@ class BulkChangeAdmin(ModelAdmin):
 
 
 def bulk_change_told(request: HttpRequest, change: BulkChange) -> None:
-    """Say on the next page what came of a change."""
-    done, *left = _sentences(change)
-    messages.success(request, done)
-    for sentence in left:
-        messages.warning(request, sentence)
-    for _key, question, why in change.refused:
-        messages.error(request, f"{question}: {notice_words(why)}")
+    """Say on the next page what came of a change; many refusals are left to the change's own."""
+    for level, sentence in _sentences(change):
+        messages.add_message(request, level, sentence)
+    if 0 < change.refused_count <= NAMED_AT_ONCE:
+        for _key, question, why in change.refused:
+            messages.error(request, f"{question}: {notice_words(why)}")
+    elif change.refused_count:
+        address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+        text = gettext("See which, and why")
+        messages.error(request, format_html('<a href="{}">{}</a>', address, text))
 
 
 def bulk_changes_running_told(request: HttpRequest) -> None:
@@ -123,27 +137,23 @@ def bulk_changes_running_told(request: HttpRequest) -> None:
         messages.info(request, format_html('<a href="{}">{}</a>: {}', address, change, text))
 
 
-def _sentences(change: BulkChange) -> Iterator[str]:
-    """How many entries were changed, then how many were not, and why; the refused are named apart."""
-    yield _done_sentence(change.kind, change.changed) % {"count": change.changed}
-    if change.reviewed:
-        text = ngettext(
-            "%(count)d entry was left out: changes of its site are reviewed.",
-            "%(count)d entries were left out: changes of their site are reviewed.",
-            change.reviewed,
-        )
-        yield text % {"count": change.reviewed}
-    unnamed = change.done - change.changed - change.reviewed - len(change.refused)
-    if unnamed:
-        text = ngettext(
-            "%(count)d more entry was not changed, or was deleted meanwhile.",
-            "%(count)d more entries were not changed, or were deleted meanwhile.",
-            unnamed,
-        )
-        yield text % {"count": unnamed}
+def _sentences(change: BulkChange) -> Iterator[tuple[int, str]]:
+    """What came of the entries, each kind of outcome that there was with the level of its message."""
+    told = (
+        (messages.SUCCESS, change.changed, _changed_sentence),
+        (messages.INFO, change.unchanged, _unchanged_sentence),
+        (messages.WARNING, change.gone, _gone_sentence),
+        (messages.WARNING, change.reviewed, _reviewed_sentence),
+        (messages.ERROR, change.refused_count, _refused_sentence),
+    )
+    for level, count, sentence in told:
+        if count:
+            yield level, sentence(change.kind, count) % {"count": count}
+    if not change.done:
+        yield messages.WARNING, gettext("No entry was changed.")
 
 
-def _done_sentence(kind: str, count: int) -> str:
+def _changed_sentence(kind: str, count: int) -> str:
     match kind:
         case Kind.PUBLISH:
             return ngettext(
@@ -161,3 +171,55 @@ def _done_sentence(kind: str, count: int) -> str:
             return ngettext(
                 "%(count)d entry was changed.", "%(count)d entries were changed.", count
             )
+
+
+def _unchanged_sentence(kind: str, count: int) -> str:
+    match kind:
+        case Kind.PUBLISH:
+            return ngettext(
+                "%(count)d entry was published already.",
+                "%(count)d entries were published already.",
+                count,
+            )
+        case Kind.UNPUBLISH:
+            return ngettext(
+                "%(count)d entry was a draft already.",
+                "%(count)d entries were drafts already.",
+                count,
+            )
+        case Kind.DELETE:
+            return ngettext(
+                "%(count)d entry had been deleted already.",
+                "%(count)d entries had been deleted already.",
+                count,
+            )
+        case _:
+            return ngettext(
+                "%(count)d entry was so already.", "%(count)d entries were so already.", count
+            )
+
+
+def _gone_sentence(kind: str, count: int) -> str:
+    return ngettext(
+        "%(count)d entry was deleted meanwhile.", "%(count)d entries were deleted meanwhile.", count
+    )
+
+
+def _reviewed_sentence(kind: str, count: int) -> str:
+    return ngettext(
+        "%(count)d entry was left out: changes of its site are reviewed.",
+        "%(count)d entries were left out: changes of their site are reviewed.",
+        count,
+    )
+
+
+def _refused_sentence(kind: str, count: int) -> str:
+    if kind == Kind.DELETE:
+        return ngettext(
+            "%(count)d entry could not be deleted.",
+            "%(count)d entries could not be deleted.",
+            count,
+        )
+    return ngettext(
+        "%(count)d entry could not be changed.", "%(count)d entries could not be changed.", count
+    )

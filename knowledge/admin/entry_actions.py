@@ -47,15 +47,13 @@ class EntryActions:
 
     @admin.action(description=_("Publish the selected entries"), permissions=["edit_many"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
-        chosen = queryset.exclude(status=Entry.Status.PUBLISHED)
-        return self._changed(request, chosen, Kind.PUBLISH)
+        return self._changed(request, queryset, Kind.PUBLISH)
 
     @admin.action(
         description=_("Take the selected entries back to draft"), permissions=["edit_many"]
     )
     def unpublish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
-        chosen = queryset.exclude(status=Entry.Status.DRAFT)
-        return self._changed(request, chosen, Kind.UNPUBLISH)
+        return self._changed(request, queryset, Kind.UNPUBLISH)
 
     @admin.action(description=_("Set owner and date to look again"), permissions=["edit_many"])
     def owner_set(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:

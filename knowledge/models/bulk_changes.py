@@ -34,6 +34,10 @@ class BulkChange(models.Model):
     )
     done = models.PositiveIntegerField(default=0, help_text="Chosen entries that it is past.")
     changed = models.PositiveIntegerField(_("changed"), default=0)
+    unchanged = models.PositiveIntegerField(
+        _("already so"), default=0, help_text="Nothing was written."
+    )
+    gone = models.PositiveIntegerField(default=0, help_text="Deleted before it came to them.")
     reviewed = models.PositiveIntegerField(
         default=0, help_text="Left out, because changes of their site are reviewed."
     )
@@ -56,3 +60,8 @@ class BulkChange(models.Model):
 
     def __str__(self) -> str:
         return str(self.get_kind_display())
+
+    @property
+    def refused_count(self) -> int:
+        """Entries that could not be changed; ``refused`` may name only the first of them."""
+        return self.done - self.changed - self.unchanged - self.gone - self.reviewed

@@ -1,7 +1,8 @@
 """Changes many entries, each in a transaction of its own: customers' messages wait for none of it.
 
 What was done is counted in the same transaction, so that a run that was broken off goes on behind
-the last entry that it changed.
+the last entry that it changed. An entry that is so already is not written: it gets no revision, and
+the index of its site stays as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model
 from django.utils.dateparse import parse_date, parse_datetime
 
 from knowledge.models import Audience, BulkChange, Entry
@@ -76,32 +78,47 @@ def _next_change(change_id: int) -> bool:
     _entry_change(change, change.entry_ids[change.done])
     change.done += 1
     more = ["refused"] if len(change.refused) > refused else []
-    change.save(update_fields=["done", "changed", "reviewed", *more])
+    change.save(update_fields=["done", "changed", "unchanged", "gone", "reviewed", *more])
     return True
 
 
 def _entry_change(change: BulkChange, entry_id: int) -> None:
+    """Change one entry, and count what came of it."""
     knowledge_lock(entry_id=entry_id)
-    entry = Entry.objects.select_related("site").filter(pk=entry_id).first()
-    if entry is None:  # deleted meanwhile: nothing is left to be changed
+    entry = Entry.objects.select_related("site", "owner", "audience").filter(pk=entry_id).first()
+    if entry is None:
+        if change.kind == Kind.DELETE:
+            change.unchanged += 1
+        else:
+            change.gone += 1
         return
     by = change.created_by
     if by is None or not _is_allowed(by, change.kind):
         _refuse(change, entry, _("Whoever wanted this may no longer do it."))
         return
-    if not change_is_live(user=by, site=entry.site):
-        change.reviewed += 1
-        return
     try:
-        with transaction.atomic():
-            if change.kind == Kind.DELETE:
-                entry_delete(entry=entry, by=by)
-            else:
-                entry_update(entry=entry, by=by, **_values(change))
+        values = _values(change)
+        if change.kind != Kind.DELETE and _is_so(entry, values):
+            change.unchanged += 1
+        elif not change_is_live(user=by, site=entry.site):
+            change.reviewed += 1
+        else:
+            _entry_write(change, entry, values)
+            change.changed += 1
     except ValidationError as error:
         _refuse(change, entry, notice_of_error(error))
+
+
+@transaction.atomic
+def _entry_write(change: BulkChange, entry: Entry, values: dict[str, Any]) -> None:
+    if change.kind == Kind.DELETE:
+        entry_delete(entry=entry, by=change.created_by)
     else:
-        change.changed += 1
+        entry_update(entry=entry, by=change.created_by, **values)
+
+
+def _is_so(entry: Entry, values: dict[str, Any]) -> bool:
+    return all(getattr(entry, name) == value for name, value in values.items())
 
 
 def _is_allowed(user: AbstractBaseUser, kind: str) -> bool:
@@ -115,7 +132,11 @@ def _refuse(change: BulkChange, entry: Entry, why: str) -> None:
 
 
 def _values(change: BulkChange) -> dict[str, Any]:
-    """What :func:`entry_update` is to set."""
+    """What :func:`entry_update` is to set; nothing for a deletion.
+
+    Raises:
+        ValidationError: the owner or the audience was deleted meanwhile; to set none was not asked.
+    """
     stored = change.values
     match change.kind:
         case Kind.PUBLISH:
@@ -123,24 +144,28 @@ def _values(change: BulkChange) -> dict[str, Any]:
         case Kind.UNPUBLISH:
             return {"status": Entry.Status.DRAFT}
         case Kind.OWNER:
-            owner = get_user_model().objects.filter(pk=stored["owner"]).first()
+            gone = _("The account of this owner was deleted meanwhile.")
+            owner = _row(get_user_model(), stored["owner"], gone)
             return {"owner": owner, "review_by": _parsed(parse_date, stored["review_by"])}
         case Kind.VALIDITY:
             names = ("valid_from", "valid_until")
             return {name: _parsed(parse_datetime, stored[name]) for name in names}
+        case Kind.AUDIENCE:
+            gone = _("This audience was deleted meanwhile.")
+            return {"audience": _row(Audience, stored["audience"], gone)}
         case _:
-            return {"audience": _audience(stored["audience"])}
+            return {}
 
 
 def _parsed(parse: Any, text: str | None) -> date | None:
     return parse(text) if text else None
 
 
-def _audience(audience_id: int | None) -> Audience | None:
-    """Raises: ValidationError: it was deleted, and to show the entry to everyone was not asked."""
-    if audience_id is None:
+def _row(model: type[Model], key: int | None, gone: str) -> Model | None:
+    """Raises: ValidationError: ``gone``."""
+    if key is None:
         return None
-    audience = Audience.objects.filter(pk=audience_id).first()
-    if audience is None:
-        raise ValidationError(_("This audience was deleted meanwhile."))
-    return audience
+    row = model._default_manager.filter(pk=key).first()
+    if row is None:
+        raise ValidationError(gone)
+    return row

@@ -106,6 +106,133 @@ def test_a_deleted_audience_does_not_open_the_entries_to_everyone(
     assert set(Entry.objects.values_list("audience", flat=True)) == {staff.pk}
 
 
+def test_a_deleted_account_does_not_leave_the_entries_without_an_owner(
+    editor: User, entries: list[Entry]
+) -> None:
+    owner = User.objects.create_user("gone")
+    Entry.objects.update(owner=editor)
+    values = {"owner": owner, "review_by": None}
+    change = bulk_change_create(kind=Kind.OWNER, entries=_chosen(entries), values=values, by=editor)
+    owner.delete()
+    change = bulk_change_run(change=change)
+    assert (change.changed, change.refused_count) == (0, 4)
+    assert set(Entry.objects.values_list("owner", flat=True)) == {editor.pk}
+
+
+END = datetime(2026, 12, 31, 18, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "already"),
+    [
+        (Kind.PUBLISH, {"status": "published"}),
+        (Kind.UNPUBLISH, {"status": "draft"}),
+        (Kind.OWNER, {"owner": "lee", "review_by": date(2026, 12, 24)}),
+        (Kind.VALIDITY, {"valid_from": None, "valid_until": END}),
+        (Kind.AUDIENCE, {"audience": "Trade"}),
+    ],
+)
+def test_what_is_so_already_is_counted_apart_and_not_written(
+    editor: User, site: Site, entries: list[Entry], kind: str, already: dict
+) -> None:
+    trade = Audience.objects.create(site=site, name="Trade")
+    named = {"lee": editor, "Trade": trade}
+    already = {name: named.get(value, value) for name, value in already.items()}
+    Entry.objects.update(status="draft" if kind == Kind.PUBLISH else "published")
+    Entry.objects.filter(pk__in=_chosen(entries[:3])).update(**already)
+    rows = {row["id"]: row for row in Entry.objects.values()}
+    revisions = set(EntryRevision.objects.values_list("pk", flat=True))
+    site.refresh_from_db()
+    noticed = site.knowledge_revision
+
+    values = {} if "status" in already else already
+    for chosen, expected in ((entries[:3], (0, 3)), (entries, (1, 3))):
+        change = bulk_change_run(
+            change=bulk_change_create(kind=kind, entries=_chosen(chosen), values=values, by=editor)
+        )
+        assert (change.changed, change.unchanged, change.refused_count) == (*expected, 0)
+        if chosen != entries:
+            assert {row["id"]: row for row in Entry.objects.values()} == rows
+            site.refresh_from_db()
+            assert site.knowledge_revision == noticed
+
+    written = Entry.objects.exclude(pk__in=_chosen(entries[:3])).values().get()
+    assert written != rows[written["id"]]
+    new = EntryRevision.objects.exclude(pk__in=revisions)
+    assert set(new.values_list("entry_id", flat=True)) <= {written["id"]}
+
+
+def test_an_entry_that_is_so_already_needs_no_review(
+    editor: User, site: Site, entries: list[Entry]
+) -> None:
+    Entry.objects.filter(pk=entries[0].pk).update(status="published")
+    site_update(site=site, review_is_required=True)
+    change = bulk_change_run(
+        change=bulk_change_create(kind=Kind.PUBLISH, entries=_chosen(entries), by=editor)
+    )
+    assert (change.changed, change.unchanged, change.reviewed) == (0, 1, 3)
+
+
+def test_what_was_deleted_meanwhile_is_told_by_what_was_wanted(
+    editor: User, entries: list[Entry]
+) -> None:
+    chosen = _chosen(entries)
+    entry_delete(entry=entries[0])
+    for kind, expected in ((Kind.PUBLISH, (3, 0, 1)), (Kind.DELETE, (3, 1, 0))):
+        change = bulk_change_run(change=bulk_change_create(kind=kind, entries=chosen, by=editor))
+        assert (change.changed, change.unchanged, change.gone) == expected
+
+
+def test_the_list_tells_apart_what_was_changed_was_so_and_could_not_be(
+    editor: User, site: Site, other_site: Site, entries: list[Entry]
+) -> None:
+    foreign = entry_create(site=other_site, question="Foreign?", answer="x")
+    trade = Audience.objects.create(site=site, name="Trade")
+    Entry.objects.filter(pk=entries[0].pk).update(audience=trade)
+    answer = _client(editor).post(
+        reverse("admin:knowledge_entry_changelist"),
+        {
+            "action": "audience_set",
+            "_selected_action": [*_chosen(entries), foreign.pk],
+            "apply": "1",
+            "audience": trade.pk,
+        },
+        follow=True,
+    )
+    told = [(each.level_tag, str(each)) for each in answer.context["messages"]]
+    assert told == [
+        ("success", "3 entries were changed."),
+        ("info", "1 entry was so already."),
+        ("error", "1 entry could not be changed."),
+        ("error", "Foreign?: This audience belongs to another site."),
+    ]
+
+
+def test_what_is_published_already_is_said_to_be(editor: User, entries: list[Entry]) -> None:
+    Entry.objects.filter(pk__in=_chosen(entries[:2])).update(status="published")
+    listing = reverse("admin:knowledge_entry_changelist")
+    data = {"action": "publish", "_selected_action": _chosen(entries)}
+    for expected in (
+        ["2 entries were published.", "2 entries were published already."],
+        ["4 entries were published already."],
+    ):
+        answer = _client(editor).post(listing, data, follow=True)
+        assert [str(each) for each in answer.context["messages"]] == expected
+
+
+def test_many_refusals_are_left_to_the_page_of_the_change(
+    editor: User, other_site: Site, entries: list[Entry]
+) -> None:
+    trade = Audience.objects.create(site=other_site, name="Trade")
+    client, listing = _client(editor), reverse("admin:knowledge_entry_changelist")
+    data = {"action": "audience_set", "_selected_action": _chosen(entries), "apply": "1"}
+    body = client.post(listing, {**data, "audience": trade.pk}, follow=True).content.decode()
+    page = reverse("admin:knowledge_bulkchange_change", args=[BulkChange.objects.get().pk])
+    assert "4 entries could not be changed." in body
+    assert f'<a href="{page}">' in body
+    assert "This audience belongs to another site." not in body
+
+
 def test_a_run_that_was_broken_off_goes_on_behind_the_last_entry(
     editor: User, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,14 +265,15 @@ def test_what_is_gone_reviewed_or_no_longer_allowed_is_left_alone(
     change = bulk_change_run(
         change=bulk_change_create(kind=Kind.PUBLISH, entries=chosen, by=editor)
     )
-    assert (change.done, change.changed, change.reviewed, change.refused) == (5, 3, 1, [])
+    assert (change.done, change.changed, change.reviewed, change.gone) == (5, 3, 1, 1)
+    assert change.refused_count == 0
     reviewed.refresh_from_db()
     assert reviewed.status == "draft"
 
     unpublish = bulk_change_create(kind=Kind.UNPUBLISH, entries=chosen, by=editor)
     editor.user_permissions.clear()
     unpublish = bulk_change_run(change=unpublish)
-    assert (unpublish.changed, len(unpublish.refused)) == (0, 4)
+    assert (unpublish.changed, unpublish.gone, unpublish.refused_count) == (0, 1, 4)
     assert Entry.objects.filter(status="published").count() == 3
 
 
@@ -186,7 +314,8 @@ def test_what_is_refused_beyond_those_that_are_named_is_counted(
     page = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
     body = _client(editor).get(page).content.decode()
     assert body.count("This audience belongs to another site.") == 1
-    assert "3 more entries were not changed" in body
+    assert "4 entries could not be changed." in body
+    assert "and 3 more" in body
 
 
 def test_many_entries_are_left_to_the_worker_and_a_page_tells_how_far_it_is(
