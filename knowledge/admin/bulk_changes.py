@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from knowledge.models import BulkChange
 from knowledge.notices import notice_words
+from knowledge.services.proposals import CHANGE, DELETE
 
 Kind = BulkChange.Kind
 State = BulkChange.State
@@ -51,10 +52,7 @@ class BulkChangeAdmin(ModelAdmin):
         return change.refused_count + change.reviewed + change.gone
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Also for those who may begin one."""
-        return super().has_view_permission(request, obj) or request.user.has_perm(
-            "knowledge.change_entry"
-        )
+        return _may_look(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -88,6 +86,8 @@ class BulkChangeAdmin(ModelAdmin):
             "change": change,
             "sentences": [sentence for _level, sentence in _sentences(change)],
             "refused": refused,
+            "may_open_entry": request.user.has_perm("knowledge.view_entry")
+            or request.user.has_perm(CHANGE),
             "unnamed": change.refused_count - len(refused),
             **(extra_context or {}),
         }
@@ -115,6 +115,16 @@ class BulkChangeAdmin(ModelAdmin):
         return found
 
 
+def _may_look(user: Any) -> bool:
+    """Whether the changes are shown to this person: also to whoever may begin one.
+
+    The pages name entries, so the right to delete entries unseen opens none of them.
+    """
+    if user.has_perm("knowledge.view_bulkchange") or user.has_perm(CHANGE):
+        return True
+    return bool(user.has_perm("knowledge.view_entry") and user.has_perm(DELETE))
+
+
 def bulk_change_told(request: HttpRequest, change: BulkChange) -> None:
     """Say on the next page what came of a change; many refusals are left to the change's own."""
     for level, sentence in _sentences(change):
@@ -129,12 +139,14 @@ def bulk_change_told(request: HttpRequest, change: BulkChange) -> None:
 
 
 def bulk_changes_running_told(request: HttpRequest) -> None:
-    """Say on this page which changes are still being made."""
+    """Say on this page which changes are still being made; only who may look gets links."""
+    may_look = _may_look(request.user)
     for change in BulkChange.objects.exclude(state=State.DONE).order_by("pk"):
         address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
         counts = {"done": change.done, "total": len(change.entry_ids)}
         text = gettext("%(done)d of %(total)d entries") % counts
-        messages.info(request, format_html('<a href="{}">{}</a>: {}', address, change, text))
+        name = format_html('<a href="{}">{}</a>', address, change) if may_look else change
+        messages.info(request, format_html("{}: {}", name, text))
 
 
 def _sentences(change: BulkChange) -> Iterator[tuple[int, str]]:

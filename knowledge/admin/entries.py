@@ -30,6 +30,7 @@ from knowledge.services.proposals import (
     PROPOSE,
     change_is_live,
     change_is_possible,
+    deletion_is_live,
     proposal_create,
 )
 
@@ -261,10 +262,10 @@ class EntryAdmin(SiteChosen, EntrySearch, EntryActions, EntryHistoryPages, Model
         entry_delete(entry=obj, by=request.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
-        """To delete is to publish a silence: where changes are reviewed, it needs that too."""
+        """Of an entry whose site's changes are reviewed, only for those who may publish there."""
         if not super().has_delete_permission(request, obj):
             return False
-        return obj is None or change_is_live(user=request.user, site=obj.site)
+        return obj is None or deletion_is_live(user=request.user, site=obj.site)
 
 
 def _is_proposed(obj: Entry) -> bool:

@@ -17,12 +17,12 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils.dateparse import parse_date, parse_datetime
 
-from knowledge.models import Audience, BulkChange, Entry
+from knowledge.models import Audience, BulkChange, Entry, Site
 from knowledge.notices import notice as _
 from knowledge.notices import notice_of_error, notice_stored
 from knowledge.services.entries import entry_delete, entry_update
 from knowledge.services.locks import knowledge_lock
-from knowledge.services.proposals import change_is_live
+from knowledge.services.proposals import CHANGE, DELETE, change_is_live, deletion_is_live
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -100,7 +100,7 @@ def _entry_change(change: BulkChange, entry_id: int) -> None:
         values = _values(change)
         if change.kind != Kind.DELETE and _is_so(entry, values):
             change.unchanged += 1
-        elif not change_is_live(user=by, site=entry.site):
+        elif not _is_live(by, change.kind, entry.site):
             change.reviewed += 1
         else:
             _entry_write(change, entry, values)
@@ -122,8 +122,12 @@ def _is_so(entry: Entry, values: dict[str, Any]) -> bool:
 
 
 def _is_allowed(user: AbstractBaseUser, kind: str) -> bool:
-    need = "knowledge.delete_entry" if kind == Kind.DELETE else "knowledge.change_entry"
-    return bool(user.has_perm(need))  # type: ignore[attr-defined]
+    return bool(user.has_perm(DELETE if kind == Kind.DELETE else CHANGE))  # type: ignore[attr-defined]
+
+
+def _is_live(user: AbstractBaseUser, kind: str, site: Site) -> bool:
+    is_live = deletion_is_live if kind == Kind.DELETE else change_is_live
+    return is_live(user=user, site=site)
 
 
 def _refuse(change: BulkChange, entry: Entry, why: str) -> None:

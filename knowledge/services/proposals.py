@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 PUBLISH = "knowledge.publish_entry"
 PROPOSE = "knowledge.propose_entry"
 CHANGE = "knowledge.change_entry"
+DELETE = "knowledge.delete_entry"
 
 State = EntryRevision.State
 
@@ -62,14 +63,24 @@ class ProposalOutcome:
 
 def change_is_live(*, user: Any, site: Site) -> bool:
     """Whether a change that this person makes to the site's entries is seen at once."""
-    if not user.has_perm(CHANGE):
-        return False
-    return not site.review_is_required or user.has_perm(PUBLISH)
+    return user.has_perm(CHANGE) and _needs_no_review(user, site)
+
+
+def deletion_is_live(*, user: Any, site: Site) -> bool:
+    """Whether this person may delete the site's entries; no deletion waits for an approval.
+
+    To delete is to publish a silence: where changes are reviewed, it needs that permission too.
+    """
+    return user.has_perm(DELETE) and _needs_no_review(user, site)
 
 
 def change_is_possible(*, user: Any, site: Site) -> bool:
     """Whether this person may change the site's entries, at once or by a proposal."""
     return user.has_perm(CHANGE) or (site.review_is_required and user.has_perm(PROPOSE))
+
+
+def _needs_no_review(user: Any, site: Site) -> bool:
+    return not site.review_is_required or user.has_perm(PUBLISH)
 
 
 @transaction.atomic

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils.translation import override
 from django_tasks_db.models import DBTaskResult
@@ -18,21 +17,16 @@ from knowledge.services.bulk_changes import bulk_change_create, bulk_change_run
 from knowledge.services.entries import entry_create, entry_delete
 from knowledge.services.sites import site_update
 from knowledge.tasks import bulk_changing
+from tests.knowledge.desk_people import browser_of, person_with
 
 pytestmark = pytest.mark.django_db
 
 Kind = BulkChange.Kind
 
 
-def _person(*permissions: str) -> User:
-    person = User.objects.create_user("lee", is_staff=True)
-    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return person
-
-
 @pytest.fixture
 def editor(db: None) -> User:
-    return _person("view_entry", "change_entry", "delete_entry")
+    return person_with("view_entry", "change_entry", "delete_entry")
 
 
 @pytest.fixture
@@ -42,12 +36,6 @@ def entries(site: Site) -> list[Entry]:
 
 def _chosen(entries: list[Entry]) -> list[int]:
     return [entry.pk for entry in entries]
-
-
-def _client(person: User) -> Client:
-    client = Client(headers={"accept-language": "en"})
-    client.force_login(person)
-    return client
 
 
 @pytest.mark.parametrize(
@@ -189,7 +177,7 @@ def test_the_list_tells_apart_what_was_changed_was_so_and_could_not_be(
     foreign = entry_create(site=other_site, question="Foreign?", answer="x")
     trade = Audience.objects.create(site=site, name="Trade")
     Entry.objects.filter(pk=entries[0].pk).update(audience=trade)
-    answer = _client(editor).post(
+    answer = browser_of(editor).post(
         reverse("admin:knowledge_entry_changelist"),
         {
             "action": "audience_set",
@@ -216,7 +204,7 @@ def test_what_is_published_already_is_said_to_be(editor: User, entries: list[Ent
         ["2 entries were published.", "2 entries were published already."],
         ["4 entries were published already."],
     ):
-        answer = _client(editor).post(listing, data, follow=True)
+        answer = browser_of(editor).post(listing, data, follow=True)
         assert [str(each) for each in answer.context["messages"]] == expected
 
 
@@ -224,7 +212,7 @@ def test_many_refusals_are_left_to_the_page_of_the_change(
     editor: User, other_site: Site, entries: list[Entry]
 ) -> None:
     trade = Audience.objects.create(site=other_site, name="Trade")
-    client, listing = _client(editor), reverse("admin:knowledge_entry_changelist")
+    client, listing = browser_of(editor), reverse("admin:knowledge_entry_changelist")
     data = {"action": "audience_set", "_selected_action": _chosen(entries), "apply": "1"}
     body = client.post(listing, {**data, "audience": trade.pk}, follow=True).content.decode()
     page = reverse("admin:knowledge_bulkchange_change", args=[BulkChange.objects.get().pk])
@@ -278,7 +266,7 @@ def test_what_is_gone_reviewed_or_no_longer_allowed_is_left_alone(
 
 
 def test_to_change_entries_is_no_right_to_delete_them(entries: list[Entry]) -> None:
-    person = _person("view_entry", "change_entry")
+    person = person_with("view_entry", "change_entry")
     change = bulk_change_run(
         change=bulk_change_create(kind=Kind.DELETE, entries=_chosen(entries), by=person)
     )
@@ -297,7 +285,7 @@ def test_a_reason_is_read_in_the_readers_language(
     with override("en"):
         bulk_change_run(change=change)
     address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
-    client = _client(editor)
+    client = browser_of(editor)
     assert "This audience belongs to another site." in client.get(address).content.decode()
     chinese = client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
     assert "This audience belongs to another site." not in chinese
@@ -312,7 +300,7 @@ def test_what_is_refused_beyond_those_that_are_named_is_counted(
     change = bulk_change_create(kind=Kind.AUDIENCE, entries=chosen, values=values, by=editor)
     bulk_change_run(change=change)
     page = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
-    body = _client(editor).get(page).content.decode()
+    body = browser_of(editor).get(page).content.decode()
     assert body.count("This audience belongs to another site.") == 1
     assert "4 entries could not be changed." in body
     assert "and 3 more" in body
@@ -322,7 +310,7 @@ def test_many_entries_are_left_to_the_worker_and_a_page_tells_how_far_it_is(
     editor: User, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entry_actions, "AT_ONCE", 3)
-    client, listing = _client(editor), reverse("admin:knowledge_entry_changelist")
+    client, listing = browser_of(editor), reverse("admin:knowledge_entry_changelist")
     data = {"action": "publish", "_selected_action": _chosen(entries)}
     answer = client.post(listing, data)
     change = BulkChange.objects.get()
