@@ -11,12 +11,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from conversations.admin.evidence import EvidenceAdmin
 from conversations.models import ToolAction
+from knowledge.admin.records import ReadOnlyAdmin
 
 
 @admin.register(ToolAction)
-class ToolActionAdmin(EvidenceAdmin):
+class ToolActionAdmin(ReadOnlyAdmin):
     """What customers were asked to confirm, newest first."""
 
     list_display = (

@@ -5,25 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from conversations.admin.evidence import EvidenceAdmin
 from conversations.admin.filters import JudgementFilter, TierFilter
 from conversations.admin.transcript import transcript
 from conversations.enums import Mode, Role
 from conversations.models import Conversation, Message
 from conversations.summaries import conversation_summary
+from knowledge.admin.records import ReadOnlyAdmin, record_get
 
 QUESTION_LENGTH = 60
 
 
 @admin.register(Conversation)
-class ConversationAdmin(EvidenceAdmin):
+class ConversationAdmin(ReadOnlyAdmin):
     """Everybody at the desk reads; the transcript replaces the form."""
 
     list_display = ("question_first", "mode_label", "visitor", "site", "item_count", "updated_at")
@@ -82,11 +81,7 @@ class ConversationAdmin(EvidenceAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The transcript with the provenance of every answer."""
-        conversation = self.get_object(request, object_id)
-        if conversation is None:
-            raise Http404
-        if not self.has_view_permission(request, conversation):
-            raise PermissionDenied
+        conversation: Conversation = record_get(self, request, object_id)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Conversation"),

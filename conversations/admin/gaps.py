@@ -29,6 +29,7 @@ from conversations.gaps.filling import (
 from conversations.gaps.selectors import gaps_listed
 from conversations.gaps.tasks import gap_checking, gaps_search_ask, sites_to_search
 from conversations.models import Gap
+from knowledge.admin.records import record_get
 from knowledge.services.proposals import change_is_live
 
 QUESTIONS_SHOWN = 100
@@ -127,7 +128,7 @@ class GapAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The questions of a gap, and the entry that would answer them."""
-        gap = self._gap(request, object_id)
+        gap: Gap = record_get(self, request, object_id)
         draft = gap_draft(gap=gap)
         return self._page(
             request,
@@ -145,7 +146,7 @@ class GapAdmin(ModelAdmin):
 
     def step_view(self, request: HttpRequest, gap_id: int) -> HttpResponse:
         """A button of the page."""
-        gap = self._gap(request, str(gap_id))
+        gap: Gap = record_get(self, request, gap_id)
         if request.method != "POST" or not self._may_fill(request):
             raise PermissionDenied
         match request.POST.get("step"):
@@ -179,7 +180,7 @@ class GapAdmin(ModelAdmin):
 
     def state_view(self, request: HttpRequest, gap_id: int) -> HttpResponse:
         """Polled while the questions are asked again; the page loads anew when that is done."""
-        gap = self._gap(request, str(gap_id))
+        gap: Gap = record_get(self, request, gap_id)
         response = HttpResponse(gap.get_state_display())
         if gap.state != State.CHECKING:
             response["HX-Refresh"] = "true"
@@ -239,15 +240,6 @@ class GapAdmin(ModelAdmin):
             **extra,
         }
         return TemplateResponse(request, "admin/conversations/gap/flow.html", context)
-
-    def _gap(self, request: HttpRequest, object_id: str) -> Gap:
-        gap = self.get_object(request, object_id)
-        if gap is None:
-            raise Http404
-        if not self.has_view_permission(request, gap):
-            raise PermissionDenied
-        found: Gap = gap
-        return found
 
     @staticmethod
     def _may_fill(request: HttpRequest) -> bool:

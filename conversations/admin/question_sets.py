@@ -6,9 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from conversations.trials.filling import offers_add, offers_from_conversations, offers_from_gaps
+from knowledge.admin.records import record_get
 from knowledge.admin.site_choice import SiteChosen
 from knowledge.models import Expectation, QuestionSet, SetQuestion
 from knowledge.services.trials import questions_export, questions_import
@@ -133,7 +134,7 @@ class QuestionSetAdmin(SiteChosen, ModelAdmin):
 
     def fill_view(self, request: HttpRequest, set_id: int) -> HttpResponse:
         """Choose among what customers asked and what is missing, or read a file."""
-        question_set = self._set(request, set_id, change=True)
+        question_set: QuestionSet = record_get(self, request, set_id, change=True)
         if request.method == "POST":
             upload = QuestionsFileForm(request.POST, request.FILES)
             if upload.is_valid():
@@ -159,7 +160,7 @@ class QuestionSetAdmin(SiteChosen, ModelAdmin):
 
     def csv_view(self, request: HttpRequest, set_id: int) -> HttpResponse:
         """The set as a file."""
-        question_set = self._set(request, set_id)
+        question_set: QuestionSet = record_get(self, request, set_id)
         response = HttpResponse(
             "\ufeff" + questions_export(question_set=question_set),
             content_type="text/csv; charset=utf-8",
@@ -193,16 +194,6 @@ class QuestionSetAdmin(SiteChosen, ModelAdmin):
         messages.success(request, _("%(count)d questions were added.") % {"count": report.created})
         for problem in report.errors[:ERRORS_SHOWN]:
             messages.warning(request, problem)
-
-    def _set(self, request: HttpRequest, set_id: int, *, change: bool = False) -> QuestionSet:
-        question_set = self.get_object(request, str(set_id))
-        if question_set is None:
-            raise Http404
-        may = self.has_change_permission if change else self.has_view_permission
-        if not may(request, question_set):
-            raise PermissionDenied
-        found: QuestionSet = question_set
-        return found
 
 
 @admin.register(SetQuestion)

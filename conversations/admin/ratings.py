@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from conversations.admin.evidence import EvidenceAdmin
 from conversations.models import Rating
+from knowledge.admin.records import ReadOnlyAdmin, record_get
 
 TEXT_LENGTH = 48
 
 
 @admin.register(Rating)
-class RatingAdmin(EvidenceAdmin):
+class RatingAdmin(ReadOnlyAdmin):
     """What customers thought of single answers."""
 
     list_display = ("judgement", "question", "answered_by", "comment", "site", "created_at")
@@ -59,11 +59,7 @@ class RatingAdmin(EvidenceAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Lead to the rated answer in its conversation."""
-        if not self.has_view_permission(request):
-            return super().change_view(request, object_id, form_url, extra_context)
-        rating = self.get_object(request, object_id)
-        if rating is None:
-            raise Http404
+        rating: Rating = record_get(self, request, object_id)
         place = reverse(
             "admin:conversations_conversation_change", args=[rating.message.conversation_id]
         )

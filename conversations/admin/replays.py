@@ -12,19 +12,19 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from conversations.admin.evidence import EvidenceAdmin
 from conversations.admin.transcript import TIER_VARIANTS
 from conversations.enums import Reason, Tier
 from conversations.errors import NotFound
 from conversations.models import Replay
 from conversations.provenance.comparing import replay_comparison
 from conversations.provenance.replaying import replay_ask
+from knowledge.admin.records import ReadOnlyAdmin, record_get
 
 QUESTION_LENGTH = 60
 
 
 @admin.register(Replay)
-class ReplayAdmin(EvidenceAdmin):
+class ReplayAdmin(ReadOnlyAdmin):
     """Questions that were asked again; nobody but staff sees them."""
 
     list_display = ("question", "state_label", "asked_by", "created_at")
@@ -73,7 +73,7 @@ class ReplayAdmin(EvidenceAdmin):
 
     def state_view(self, request: HttpRequest, replay_id: int) -> HttpResponse:
         """Polled while the question is asked again; the page loads anew when that is done."""
-        replay = self._replay(request, str(replay_id))
+        replay: Replay = record_get(self, request, replay_id)
         response = HttpResponse(replay.get_state_display())
         if replay.state != Replay.State.WAITING:
             response["HX-Refresh"] = "true"
@@ -87,7 +87,7 @@ class ReplayAdmin(EvidenceAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Then and now, side by side."""
-        replay = self._replay(request, object_id)
+        replay: Replay = record_get(self, request, object_id)
         done = replay.state == Replay.State.DONE
         context = {
             **self.admin_site.each_context(request),
@@ -106,11 +106,3 @@ class ReplayAdmin(EvidenceAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/conversations/replay/comparison.html", context)
-
-    def _replay(self, request: HttpRequest, object_id: str) -> Replay:
-        replay = self.get_object(request, object_id)
-        if not self.has_view_permission(request, replay):
-            raise PermissionDenied
-        if replay is None:
-            raise Http404
-        return replay

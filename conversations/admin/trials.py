@@ -25,6 +25,7 @@ from conversations.admin.playground import playground_page, playground_run
 from conversations.trials.models import model_choices, model_words
 from conversations.trials.tasks import trial_running
 from inference.errors import PromptError
+from knowledge.admin.records import record_get
 from knowledge.admin.refusals import refusal_words
 from knowledge.models import PromptVersion, QuestionSet, Trial
 from knowledge.services.trials import trial_cancel, trial_create, trial_resume
@@ -204,7 +205,7 @@ class TrialAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What was found so far."""
-        trial = self._trial(request, object_id)
+        trial: Trial = record_get(self, request, object_id)
         pairs = trial_pairs(trial=trial)
         found = trial_comparison(trial=trial)
         margin = trial.question_set.site.trial_margin / 100
@@ -230,7 +231,7 @@ class TrialAdmin(ModelAdmin):
 
     def step_view(self, request: HttpRequest, trial_id: int) -> HttpResponse:
         """Stop it, or have it go on."""
-        trial = self._trial(request, str(trial_id))
+        trial: Trial = record_get(self, request, trial_id)
         if request.method != "POST" or not self.has_add_permission(request):
             raise PermissionDenied
         match request.POST.get("step"):
@@ -247,7 +248,7 @@ class TrialAdmin(ModelAdmin):
 
     def state_view(self, request: HttpRequest, trial_id: int) -> HttpResponse:
         """Polled while it runs; the page loads anew when it is over."""
-        trial = self._trial(request, str(trial_id))
+        trial: Trial = record_get(self, request, trial_id)
         response = TemplateResponse(
             request,
             "admin/knowledge/trial/progress.html",
@@ -256,15 +257,6 @@ class TrialAdmin(ModelAdmin):
         if trial.is_over:
             response["HX-Refresh"] = "true"
         return response
-
-    def _trial(self, request: HttpRequest, object_id: str) -> Trial:
-        trial = self.get_object(request, object_id)
-        if trial is None:
-            raise Http404
-        if not self.has_view_permission(request, trial):
-            raise PermissionDenied
-        found: Trial = trial
-        return found
 
     @staticmethod
     def _page(trial: Trial) -> HttpResponse:

@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
@@ -21,7 +20,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
 
-from conversations.admin.evidence import EvidenceAdmin
 from conversations.admin.transcript import TIER_VARIANTS
 from conversations.models import PassageUse
 from conversations.provenance.uses import (
@@ -31,6 +29,7 @@ from conversations.provenance.uses import (
     uses_listed,
 )
 from conversations.reports.entry_use import USE_SATISFIED
+from knowledge.admin.records import ReadOnlyAdmin, record_get
 from knowledge.models import Entry
 
 TEXT_LENGTH = 60
@@ -115,7 +114,7 @@ class RatedFilter(admin.SimpleListFilter):
 
 
 @admin.register(PassageUse)
-class PassageUseAdmin(EvidenceAdmin):
+class PassageUseAdmin(ReadOnlyAdmin):
     """What customers were told from an entry, to look through and to recall."""
 
     list_display = ("question", "answer", "entry_title", "cited", "tier", "recalled", "asked_at")
@@ -224,11 +223,7 @@ class PassageUseAdmin(EvidenceAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Lead to the answer in its conversation."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        use = self.get_object(request, object_id)
-        if use is None:
-            raise Http404
+        use: PassageUse = record_get(self, request, object_id)
         message = use.provenance.message
         place = reverse("admin:conversations_conversation_change", args=[message.conversation_id])
         return HttpResponseRedirect(f"{place}#item-{message.seq}")

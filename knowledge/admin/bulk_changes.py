@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from knowledge.admin.records import ReadOnlyAdmin, record_get
 from knowledge.models import BulkChange
 from knowledge.notices import notice_words
 from knowledge.services.proposals import CHANGE, DELETE
@@ -28,7 +27,7 @@ NAMED_AT_ONCE: Final = 3
 
 
 @admin.register(BulkChange)
-class BulkChangeAdmin(ModelAdmin):
+class BulkChangeAdmin(ReadOnlyAdmin):
     """Made by the actions of the list of entries; here they are only looked at."""
 
     list_display = (
@@ -37,7 +36,6 @@ class BulkChangeAdmin(ModelAdmin):
     list_filter = ("kind", "state")
     list_filter_sheet = True
     list_select_related = ("created_by",)
-    actions = None
 
     @display(
         description=BulkChange._meta.get_field("state").verbose_name,
@@ -54,15 +52,6 @@ class BulkChangeAdmin(ModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_look(request.user)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def get_urls(self) -> list[URLPattern]:
         progress = self.admin_site.admin_view(self.progress_view)
         name = "knowledge_bulkchange_progress"
@@ -76,7 +65,7 @@ class BulkChangeAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """How far it is, or what came of it."""
-        change = self._change(request, object_id)
+        change: BulkChange = record_get(self, request, object_id)
         refused = [(key, question, notice_words(why)) for key, question, why in change.refused]
         context = {
             **self.admin_site.each_context(request),
@@ -95,7 +84,7 @@ class BulkChangeAdmin(ModelAdmin):
 
     def progress_view(self, request: HttpRequest, change_id: int) -> HttpResponse:
         """A bar; the page loads itself anew when the state has changed."""
-        change = self._change(request, str(change_id))
+        change: BulkChange = record_get(self, request, change_id)
         response = TemplateResponse(
             request,
             "admin/knowledge/bulkchange/progress.html",
@@ -104,15 +93,6 @@ class BulkChangeAdmin(ModelAdmin):
         if change.state != request.GET.get("state", ""):
             response["HX-Refresh"] = "true"
         return response
-
-    def _change(self, request: HttpRequest, object_id: str) -> BulkChange:
-        change = self.get_object(request, object_id)
-        if change is None:
-            raise Http404
-        if not self.has_view_permission(request, change):
-            raise PermissionDenied
-        found: BulkChange = change
-        return found
 
 
 def _may_look(user: Any) -> bool:

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from knowledge.admin.differences import difference_html, lines_difference_html
+from knowledge.admin.records import record_get
 from knowledge.models import Audience, Entry, EntryRevision, Language
 from knowledge.services.entries import AudienceGone, entry_revert
 from knowledge.services.locks import knowledge_lock
@@ -112,7 +113,7 @@ class EntryHistoryPages:
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Every revision, newest first, each with what it changed."""
-        entry = self._entry(request, object_id)
+        entry: Entry = record_get(self, request, object_id)
         # Also what was written past the services since; a page that is looked at may keep it.
         with transaction.atomic():
             knowledge_lock(entry_id=entry.pk)
@@ -138,7 +139,7 @@ class EntryHistoryPages:
 
     def revert_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
         """Bring a revision back; only for those whose changes are seen at once."""
-        entry = self._entry(request, str(entry_id))
+        entry: Entry = record_get(self, request, entry_id)
         if request.method != "POST" or not change_is_live(user=request.user, site=entry.site):
             raise PermissionDenied
         number = request.POST.get("number", "")
@@ -170,14 +171,6 @@ class EntryHistoryPages:
 
     def _history(self, entry: Entry) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:knowledge_entry_history", args=[entry.pk]))
-
-    def _entry(self, request: HttpRequest, object_id: str) -> Entry:
-        entry: Entry | None = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if entry is None:
-            raise Http404
-        if not self.has_view_or_change_permission(request, entry):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        return entry
 
 
 def _revisions_shown(revisions: list[EntryRevision]) -> list[ShownRevision]:

@@ -22,6 +22,7 @@ from unfold.decorators import display
 
 from knowledge.admin.import_forms import ImportColumnsForm, ImportUploadForm
 from knowledge.admin.import_rows import errors_write, row_shown
+from knowledge.admin.records import record_get
 from knowledge.admin.site_choice import SiteChosen
 from knowledge.documents.blocks import DocumentRefused
 from knowledge.models import KnowledgeImport, KnowledgeImportRow
@@ -151,7 +152,7 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What the import would do, does, or did."""
-        batch = self._batch(request, object_id)
+        batch: KnowledgeImport = record_get(self, request, object_id)
         counts = self._counts(batch)
         chosen = request.GET.get("show", "")
         rows = self._rows(batch, chosen)
@@ -177,7 +178,7 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
 
     def step_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
         """A button of the page: columns, leave rows out, import, undo, throw away."""
-        batch = self._batch(request, str(batch_id))
+        batch: KnowledgeImport = record_get(self, request, batch_id)
         if request.method != "POST" or not self.has_add_permission(request):
             raise PermissionDenied
         try:
@@ -222,7 +223,7 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
 
     def progress_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
         """How far the worker is; the page loads itself anew when the state has changed."""
-        batch = self._batch(request, str(batch_id))
+        batch: KnowledgeImport = record_get(self, request, batch_id)
         response = TemplateResponse(
             request, "admin/knowledge/knowledgeimport/progress.html", {"batch": batch}
         )
@@ -233,20 +234,11 @@ class KnowledgeImportAdmin(SiteChosen, ModelAdmin):
 
     def errors_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
         """The rows with errors as a CSV file, to be mended and imported again."""
-        batch = self._batch(request, str(batch_id))
+        batch: KnowledgeImport = record_get(self, request, batch_id)
         response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="import-{batch.pk}-errors.csv"'
         errors_write(response, batch)
         return response
-
-    def _batch(self, request: HttpRequest, object_id: str) -> KnowledgeImport:
-        batch = self.get_object(request, object_id)
-        if batch is None:
-            raise Http404
-        if not self.has_view_permission(request, batch):
-            raise PermissionDenied
-        found: KnowledgeImport = batch
-        return found
 
     @staticmethod
     def _counts(batch: KnowledgeImport) -> dict[str, int]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -28,6 +28,7 @@ from knowledge.admin.label_trials import (
     trial_make,
     weak_labels,
 )
+from knowledge.admin.records import record_get
 from knowledge.admin.refusals import refusal_words
 from knowledge.label_sets import label_set_read
 from knowledge.label_words import SET_WORDS, label_set_words
@@ -180,7 +181,7 @@ class LabelSetAdmin(ModelAdmin):
 
     def try_view(self, request: HttpRequest, set_id: int) -> HttpResponse:
         """What the set says of some sentences, why, and how good it is."""
-        label_set = self._set(request, set_id)
+        label_set: LabelSet = record_get(self, request, set_id)
         known = label_set_read(label_set)
         form = TrialForm(request.POST if request.method == "POST" else None)
         rows: list[TrialRow] = []
@@ -217,7 +218,7 @@ class LabelSetAdmin(ModelAdmin):
 
     def learn_view(self, request: HttpRequest, set_id: int) -> HttpResponse:
         """Learn and measure anew, in the background."""
-        label_set = self._set(request, set_id, change=True)
+        label_set: LabelSet = record_get(self, request, set_id, change=True)
         if request.method == "POST":
             if label_set_learn(label_set=label_set):
                 messages.success(request, _("It is being learnt; this takes up to some minutes."))
@@ -231,7 +232,7 @@ class LabelSetAdmin(ModelAdmin):
 
     def import_view(self, request: HttpRequest, set_id: int) -> HttpResponse:
         """Add the examples of a CSV file."""
-        label_set = self._set(request, set_id, change=True)
+        label_set: LabelSet = record_get(self, request, set_id, change=True)
         form = ExamplesForm(request.POST, request.FILES)
         if request.method == "POST" and form.is_valid():
             try:
@@ -249,15 +250,6 @@ class LabelSetAdmin(ModelAdmin):
                 for problem in report.errors[:10]:
                     messages.warning(request, problem)
         return self._try_page(set_id)
-
-    def _set(self, request: HttpRequest, set_id: int, *, change: bool = False) -> LabelSet:
-        label_set = self.get_object(request, str(set_id))
-        if label_set is None:
-            raise Http404
-        may = self.has_change_permission if change else self.has_view_permission
-        if not may(request, label_set):
-            raise PermissionDenied
-        return label_set
 
     def _try_page(self, set_id: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:knowledge_labelset_try", args=[set_id]))

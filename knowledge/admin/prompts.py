@@ -21,6 +21,7 @@ from inference.errors import PromptError
 from knowledge.admin.line_differences import line_changes
 from knowledge.admin.prompt_forms import VARIABLES, PromptDraftForm, PromptSampleForm
 from knowledge.admin.prompt_samples import sample_variables
+from knowledge.admin.records import record_get
 from knowledge.admin.refusals import refusal_words
 from knowledge.models import PromptTemplate, PromptVersion
 from knowledge.models.prompts import CONTENT
@@ -140,7 +141,7 @@ class PromptTemplateAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show the flow; a POST saves the draft and, asked to, publishes it."""
 
-        template = self._template(request, object_id)
+        template: PromptTemplate = record_get(self, request, object_id)
         may_change = self.has_change_permission(request, template)
         versions = list(template.versions.select_related(*_SHOWN).order_by("-number"))
         draft = next((v for v in versions if v.status == PromptVersion.Status.DRAFT), None)
@@ -208,7 +209,7 @@ class PromptTemplateAdmin(ModelAdmin):
     def differences_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
         """What changed from one version to another, by default from the published one to the
         newest."""
-        template = self._template(request, str(template_id))
+        template: PromptTemplate = record_get(self, request, template_id)
         versions = list(template.versions.select_related(*_SHOWN).order_by("-number"))
         if not versions:
             raise Http404
@@ -240,7 +241,7 @@ class PromptTemplateAdmin(ModelAdmin):
 
     def withdraw_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
         """Take the published version out of use."""
-        template = self._template(request, str(template_id), change=True)
+        template: PromptTemplate = record_get(self, request, template_id, change=True)
         if request.method == "POST":
             prompt_withdraw(template=template)
             messages.success(request, _("The prompt is not used any more."))
@@ -248,7 +249,7 @@ class PromptTemplateAdmin(ModelAdmin):
 
     def preview_view(self, request: HttpRequest, template_id: int) -> HttpResponse:
         """The messages that the model would get, or the sentence that says why not."""
-        template = self._template(request, str(template_id))
+        template: PromptTemplate = record_get(self, request, template_id)
         sample = PromptSampleForm(request.POST)
         sample.full_clean()
         context: dict[str, Any] = {}
@@ -271,7 +272,7 @@ class PromptTemplateAdmin(ModelAdmin):
         self, request: HttpRequest, template_id: int, version_id: int
     ) -> HttpResponse:
         """Publish an earlier version again."""
-        template = self._template(request, str(template_id), change=True)
+        template: PromptTemplate = record_get(self, request, template_id, change=True)
         version = template.versions.filter(pk=version_id).first()
         if version is None:
             raise Http404
@@ -289,18 +290,6 @@ class PromptTemplateAdmin(ModelAdmin):
                     % {"number": published.number},
                 )
         return self._page(template.pk)
-
-    def _template(
-        self, request: HttpRequest, object_id: str, *, change: bool = False
-    ) -> PromptTemplate:
-        template = self.get_object(request, object_id)
-        if template is None:
-            raise Http404
-        may = self.has_change_permission if change else self.has_view_permission
-        if not may(request, template):
-            raise PermissionDenied
-        found: PromptTemplate = template
-        return found
 
     def _page(self, template_id: int) -> HttpResponse:
         return HttpResponseRedirect(

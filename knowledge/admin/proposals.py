@@ -12,11 +12,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from knowledge.admin.entry_history import audience_names, fields_shown
+from knowledge.admin.records import ReadOnlyAdmin, record_get
 from knowledge.models import Entry, EntryProposal
 from knowledge.services.entries import AudienceGone
 from knowledge.services.proposals import (
@@ -34,7 +34,7 @@ State = EntryProposal.State
 
 
 @admin.register(EntryProposal)
-class EntryProposalAdmin(ModelAdmin):
+class EntryProposalAdmin(ReadOnlyAdmin):
     """Proposals come from the form of an entry and are decided on their own page."""
 
     list_display = ("question", "state_label", "kind", "site", "by", "created_at")
@@ -43,7 +43,6 @@ class EntryProposalAdmin(ModelAdmin):
     list_select_related = ("site", "by")
     search_fields = ("question", "answer")
     ordering = ("-created_at", "-pk")
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EntryProposal]:
         # What has a number is history, not a proposal.
@@ -66,15 +65,6 @@ class EntryProposalAdmin(ModelAdmin):
     def kind(self, proposal: EntryProposal) -> str:
         return gettext("New entry") if proposal.based_on is None else gettext("Change")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def get_urls(self) -> list[URLPattern]:
         step = self.admin_site.admin_view(self.step_view)
         return [
@@ -90,7 +80,7 @@ class EntryProposalAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What the proposal would change in the entry as it is now."""
-        proposal = self._proposal(request, object_id)
+        proposal: EntryProposal = record_get(self, request, object_id)
         entry = Entry.objects.filter(pk=proposal.entry_id or 0).first()
         conflicts = tuple[str, ...]()
         if entry is not None and proposal.state == State.PROPOSED:
@@ -121,7 +111,7 @@ class EntryProposalAdmin(ModelAdmin):
 
     def step_view(self, request: HttpRequest, proposal_id: int) -> HttpResponse:
         """A button of the page."""
-        proposal = self._proposal(request, str(proposal_id))
+        proposal: EntryProposal = record_get(self, request, proposal_id)
         step = request.POST.get("step")
         if request.method != "POST":
             raise PermissionDenied
@@ -153,12 +143,3 @@ class EntryProposalAdmin(ModelAdmin):
                 messages.success(request, gettext("The proposal was withdrawn."))
             case _:
                 raise Http404
-
-    def _proposal(self, request: HttpRequest, object_id: str) -> EntryProposal:
-        proposal = self.get_object(request, object_id)
-        if proposal is None:
-            raise Http404
-        if not self.has_view_permission(request, proposal):
-            raise PermissionDenied
-        found: EntryProposal = proposal
-        return found

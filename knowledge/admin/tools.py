@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, RestrictedError
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action, display
 
+from knowledge.admin.records import record_get
 from knowledge.admin.tool_forms import ToolForm, ToolTryForm, WordingForm, WordingFormSet
 from knowledge.admin.tool_trials import ToolTrial, tool_try
 from knowledge.models import Language, Site, Tool, ToolWording
@@ -235,9 +236,7 @@ class ToolAdmin(ModelAdmin):
         It shows what belongs to a customer, so only who may change tools gets here, and each call
         is in the tool's history.
         """
-        tool = get_object_or_404(Tool.objects.prefetch_related("wordings"), pk=pk)
-        if not self.has_change_permission(request, tool):
-            raise PermissionDenied
+        tool: Tool = record_get(self, request, pk, change=True)
         form = ToolTryForm(request.POST or None, initial={"language": _language_first(tool)})
         trial: ToolTrial | None = None
         if request.method == "POST" and form.is_valid():
