@@ -2,7 +2,7 @@
 
 The encoder puts any two texts of one language close together, and two questions of one shop closer
 still. So cosines are taken from the middle of all such questions (``centred``), and a question and
-an entry are compared by the common subjects that each is near to (``subjects_shared``): "the vase
+an entry are compared by the common subjects that each is near to (``subjects_spread``): "the vase
 came in pieces" and "my item arrived damaged" share few words, and both are near the subject of
 broken goods; "can I pay by cheque" is near to a subject that an entry on membership is far from.
 
@@ -70,6 +70,11 @@ class SubjectsSeen:
     wordings: Floats
     starts: NDArray[np.intp]
 
+    @property
+    def count(self) -> int:
+        """Subjects."""
+        return len(self.starts)
+
     def nearness(self, vectors: Floats) -> Floats:
         """The cosine of each vector to each subject's nearest wording, shape (vectors, subjects).
 
@@ -80,15 +85,11 @@ class SubjectsSeen:
 
 
 def subjects_spread(nearness: Floats) -> Floats:
-    """Square roots of a distribution over subjects: the softmax of the nearness to each."""
-    weights = np.exp((nearness - nearness.max()) / _TEMPERATURE)
-    spread: Floats = np.sqrt(weights / weights.sum())
+    """Square roots of a distribution over subjects: the softmax of the nearness to each, which is
+    the last axis."""
+    weights = np.exp((nearness - nearness.max(axis=-1, keepdims=True)) / _TEMPERATURE)
+    spread: Floats = np.sqrt(weights / weights.sum(axis=-1, keepdims=True))
     return spread
-
-
-def subjects_shared(one: Floats, other: Floats) -> float:
-    """How much two texts are about the same subjects, in [0, 1]: the Bhattacharyya coefficient."""
-    return float(one @ other)
 
 
 def centred(vectors: Floats, middle: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +14,10 @@ from knowledge.retrieval.common import (
     CommonQuestions,
     SubjectsSeen,
     centred,
-    subjects_shared,
     subjects_spread,
 )
 from knowledge.retrieval.entries import IndexedEntry
+from knowledge.retrieval.sketch import Sketch
 from knowledge.retrieval.vectors import TextHash, VectorTable
 
 Floats = NDArray[np.float32]
@@ -27,8 +28,6 @@ _MISSING: Final = -1
 # to do with each other at a cosine of about .8.
 _UNRELATED: Final = np.float32(0.8)
 _BOTH: Final = 1.5
-# Entries whose subjects are kept, of about 0.4 KB each.
-_SPREADS_MOST: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +75,25 @@ class Geometry:
         if middles is not None:
             languages = list(middles.languages)
         self._languages = languages
-        self._language_of = np.array(
-            [languages.index(entry.language) for entry in entries], dtype=np.intp
+        numbers = {language: number for number, language in enumerate(languages)}
+        self._language_of = np.fromiter(
+            (numbers[entry.language] for entry in entries), dtype=np.intp, count=len(entries)
         )
         self._question_rows = self._rows_of(table, texts.question_hashes)
         self._whole_rows = self._rows_of(table, texts.whole_hashes)
         self._question_languages = np.repeat(self._language_of, self._counts)
         if middles is None:
-            middles = Middles(
-                languages,
-                self._middles(self._question_rows, self._question_languages),
-                self._middles(self._whole_rows, self._language_of),
-            )
+            middles = self._own_middles()
         self._question_middles, self._whole_middles = middles.questions, middles.wholes
-        self._question_lengths = self._lengths(
-            self._question_rows, self._question_languages, self._question_middles
-        )
-        self._whole_lengths = self._lengths(
-            self._whole_rows, self._language_of, self._whole_middles
-        )
-        self._spreads: dict[int, Floats] = {}
+        self._question_lengths, self._whole_lengths = self._lengths()
         self._question_subjects = self._subjects_seen(self._question_middles)
         self._whole_subjects = self._subjects_seen(self._whole_middles)
+        self._sketch = table.sketch(self.size)
+        if self._sketch is not None:
+            self._question_slack = np.maximum.reduceat(
+                self._slack(self._sketch, self._question_rows, self._question_lengths), self._starts
+            )
+            self._whole_slack = self._slack(self._sketch, self._whole_rows, self._whole_lengths)
 
     def _subjects_seen(self, middles: Floats) -> list[SubjectsSeen]:
         if self._common is None:
@@ -112,26 +108,76 @@ class Geometry:
         rows[rows >= self.size] = _MISSING  # came after the view was taken
         return rows
 
-    def _middles(self, rows: Rows, language_of: NDArray[np.intp]) -> Floats:
-        """The middle of each language's texts; zeros without common questions."""
+    def _own_middles(self) -> Middles:
+        """The middles of each language's texts; zeros without common questions."""
         width = self._matrix.shape[1] if self.size else 0
-        middles = np.zeros((len(self._languages), width), dtype=np.float32)
+        kinds = (
+            (self._question_rows, self._question_languages),
+            (self._whole_rows, self._language_of),
+        )
+        middles = np.zeros((2, len(self._languages), width), dtype=np.float32)
         if self._common is not None:
-            for number, language in enumerate(self._languages):
-                chosen = rows[(language_of == number) & (rows != _MISSING)]
-                uses = np.bincount(chosen, minlength=self.size).astype(np.float32)
-                middles[number] = self._common.middle(language, uses @ self._matrix, len(chosen))
-        return middles
+            chosen = [
+                rows[(language_of == number) & (rows != _MISSING)]
+                for rows, language_of in kinds
+                for number in range(len(self._languages))
+            ]
+            uses = np.stack([np.bincount(each, minlength=self.size) for each in chosen])
+            totals = uses.astype(np.float32) @ self._matrix  # all at once: they are read once
+            for number, (total, each) in enumerate(zip(totals, chosen, strict=True)):
+                kind, language = divmod(number, len(self._languages))
+                middles[kind, language] = self._common.middle(
+                    self._languages[language], total, len(each)
+                )
+        return Middles(self._languages, *middles)
 
-    def _lengths(self, rows: Rows, language_of: NDArray[np.intp], middles: Floats) -> Floats:
-        """Each text's distance from the middle of its language; 1 without middles."""
+    def _lengths(self) -> tuple[Floats, Floats]:
+        """Each question's and whole text's distance from its middle; 1 without middles."""
         if self._common is None:
-            return np.ones(len(rows), dtype=np.float32)
+            return (
+                np.ones(len(self._question_rows), dtype=np.float32),
+                np.ones(len(self._whole_rows), dtype=np.float32),
+            )
+        middles = np.concatenate((self._question_middles, self._whole_middles))
         along = self._matrix @ middles.T
-        own = along[rows, language_of]
-        squared = 1.0 - 2.0 * own + np.square(middles).sum(axis=1)[language_of]
-        lengths: Floats = np.sqrt(np.maximum(squared, 1e-6)).astype(np.float32)
-        return lengths
+        squares = np.square(middles).sum(axis=1)
+
+        def lengths(rows: Rows, middle_of: NDArray[np.intp]) -> Floats:
+            squared = 1.0 - 2.0 * along[rows, middle_of] + squares[middle_of]
+            found: Floats = np.sqrt(np.maximum(squared, 1e-6)).astype(np.float32)
+            return found
+
+        return (
+            lengths(self._question_rows, self._question_languages),
+            lengths(self._whole_rows, self._language_of + len(self._languages)),
+        )
+
+    def _slack(self, sketch: Sketch, rows: Rows, lengths: Floats) -> Floats:
+        """How far a rough cosine may be off, for a question with nothing but what is left out."""
+        scale = lengths if self._common is not None else 1 - _UNRELATED
+        slack: Floats = np.where(rows == _MISSING, np.float32(0), sketch.left[rows] / scale)
+        return slack
+
+    def at(self, rows: NDArray[np.intp]) -> Geometry:
+        """Where the entries at these rows lie, seen from the same middles."""
+        some = copy(self)
+        some._counts = self._counts[rows]
+        some._starts = np.concatenate(([0], np.cumsum(some._counts)[:-1])).astype(np.intp)
+        texts = np.arange(some._counts.sum()) + np.repeat(
+            self._starts[rows] - some._starts, some._counts
+        )
+        some._language_of = self._language_of[rows]
+        some._question_languages = self._question_languages[texts]
+        some._question_lengths = self._question_lengths[texts]
+        some._whole_lengths = self._whole_lengths[rows]
+        wanted = np.concatenate((self._question_rows[texts], self._whole_rows[rows]))
+        used, places = np.unique(wanted, return_inverse=True)
+        some._matrix = self._matrix[used]  # a vector for what is missing is never looked at
+        some.size = len(used)
+        some_rows: Rows = np.where(wanted == _MISSING, _MISSING, places).astype(np.int32)
+        some._question_rows, some._whole_rows = some_rows[: len(texts)], some_rows[len(texts) :]
+        some._sketch = None
+        return some
 
     def seen(self, vector: Floats, language: str) -> Seen | None:
         """A question's view; None if its vector cannot be compared with those of the table."""
@@ -139,31 +185,26 @@ class Geometry:
             return None
         return Seen(self, vector, language)
 
-    def subjects(self, entry: int) -> Floats:
-        """How the entry at this place spreads over the common subjects; kept for later questions."""
-        known = self._spreads.get(entry)
-        if known is None:
-            if len(self._spreads) >= _SPREADS_MOST:
-                self._spreads.clear()
-            known = self._spreads[entry] = self._spread(entry)
-        return known
+    def spreads(self, entries: NDArray[np.intp]) -> Floats:
+        """How entries spread over the common subjects, shape (entries, subjects).
 
-    def _spread(self, entry: int) -> Floats:
-        number = int(self._language_of[entry])
-        start = self._starts[entry]
-        rows = self._question_rows[start : start + self._counts[entry]]
-        asked = self._question_subjects[number].nearness(
-            centred(self._matrix[rows[rows != _MISSING]], self._question_middles[number])
-        )
-        near = asked.max(axis=0)
-        whole_row = self._whole_rows[entry : entry + 1]
-        if whole_row[0] == _MISSING:
-            return subjects_spread(near)
-        [whole] = self._whole_subjects[number].nearness(
-            centred(self._matrix[whole_row], self._whole_middles[number])
-        )
-        # Both count; the whole text lies further from short questions.
-        return subjects_spread((near + whole) / _BOTH)
+        Each has the vector of a question.
+        """
+        some = self.at(entries)
+        near = np.full((len(entries), self._question_subjects[0].count), -1.0, dtype=np.float32)
+        for number in range(len(self._languages)):
+            own = (some._question_languages == number) & (some._question_rows != _MISSING)
+            asked = self._question_subjects[number].nearness(
+                centred(some._matrix[some._question_rows[own]], self._question_middles[number])
+            )
+            np.maximum.at(near, np.repeat(np.arange(len(entries)), some._counts)[own], asked)
+            own = (some._language_of == number) & (some._whole_rows != _MISSING)
+            whole = self._whole_subjects[number].nearness(
+                centred(some._matrix[some._whole_rows[own]], self._whole_middles[number])
+            )
+            # Both count; the whole text lies further from short questions.
+            near[own] = (near[own] + whole) / _BOTH
+        return subjects_spread(near)
 
     def _question_middle(self, language: str) -> tuple[Floats, SubjectsSeen] | None:
         if self._common is None:
@@ -176,10 +217,15 @@ class Geometry:
 
 
 class Seen:
-    """A question's cosines to the entries, and the subjects that it shares with one of them."""
+    """A question's cosines to the entries, and the subjects that it shares with some of them.
+
+    Where the vectors are many, the cosines of all are rough (``is_rough``).
+    """
 
     def __init__(self, geometry: Geometry, vector: Floats, language: str) -> None:
         self._geometry = geometry
+        self._language = language
+        self._asked = vector
         seen_from = geometry._question_middle(language)
         self._subjects: Floats | None = None
         if seen_from is not None:
@@ -187,7 +233,28 @@ class Seen:
             vector = centred(vector, middle)
             self._subjects = subjects_spread(subjects.nearness(vector[np.newaxis])[0])
         self._vector = vector
-        self._along = geometry._matrix @ vector
+        self._left = 0.0
+        if geometry._sketch is None:
+            self._along = geometry._matrix @ vector
+        else:
+            self._along, self._left = geometry._sketch.products(vector)
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether cosines may be off, by what :meth:`slack` says."""
+        return self._geometry._sketch is not None
+
+    def slack(self, *, question: float, whole: float) -> Floats:
+        """How far a sum of both cosines, times these weights, may be off for each entry."""
+        g = self._geometry
+        weights = np.float32(question * self._left), np.float32(whole * self._left)
+        slack: Floats = weights[0] * g._question_slack + weights[1] * g._whole_slack
+        return slack
+
+    def exactly(self, rows: NDArray[np.intp]) -> SeenOfSome:
+        """The exact view of the entries at ``rows`` (ascending)."""
+        g = self._geometry
+        return SeenOfSome(Seen(g.at(rows), self._asked, self._language), rows, len(g._counts))
 
     def question_cosines(self) -> Floats:
         """Each entry's best cosine over its question and phrasings; NaN without a vector."""
@@ -214,11 +281,14 @@ class Seen:
         cosines: Floats = np.where(rows == _MISSING, np.float32(np.nan), moved).astype(np.float32)
         return cosines
 
-    def shared(self, entry: int) -> float:
-        """How much the question and the entry at this place are about the same subjects, 0 to 1."""
+    def shared(self, entries: NDArray[np.intp]) -> Floats:
+        """How much the question and each of these entries are about the same subjects, 0 to 1.
+
+        The Bhattacharyya coefficient of their spreads. Each entry has the vector of a question.
+        """
         if self._subjects is None:
-            return 0.0
-        return subjects_shared(self._subjects, self._geometry.subjects(entry))
+            return np.zeros(len(entries), dtype=np.float32)
+        return self._geometry.spreads(entries) @ self._subjects
 
 
 class SeenOfSome:
@@ -237,9 +307,9 @@ class SeenOfSome:
         """As :meth:`Seen.whole_cosines`; NaN for the others too."""
         return self._spread_out(self._seen.whole_cosines())
 
-    def shared(self, entry: int) -> float:
-        """As :meth:`Seen.shared`, for an entry that is seen."""
-        return self._seen.shared(int(np.searchsorted(self._rows, entry)))
+    def shared(self, entries: NDArray[np.intp]) -> Floats:
+        """As :meth:`Seen.shared`, for entries that are seen."""
+        return self._seen.shared(np.searchsorted(self._rows, entries))
 
     def _spread_out(self, cosines: Floats) -> Floats:
         whole = np.full(self._count, np.nan, dtype=np.float32)

@@ -221,10 +221,19 @@ class SiteIndex:
                 near = table.nearest(vector, language=language, audiences=audiences, at=at)
                 seen = self._seen_of_some(vector, language, table, words, shown, near)
         signals = self._signals(words, seen)
+        worded = _best(_cheap_rank(KEYWORDS, signals), shown & (signals.found > 0), _CLOSE_MOST)
+        if isinstance(seen, Seen) and seen.is_rough:
+            seen = seen.exactly(np.union1d(worded, self._within_reach(signals, seen, shown)))
+            signals = self._signals(words, seen)
         has_vectors = ~np.isnan(signals.question_cosine)
+        by_vectors = _best(_cheap_rank(HYBRID, signals), shown & has_vectors, _CLOSE_MOST)
+        first = np.union1d(worded, by_vectors)
+        subject = np.zeros(len(first), dtype=np.float32)
+        if seen is not None:
+            subject[has_vectors[first]] = seen.shared(first[has_vectors[first]])
         asked = self._asked(signals.weights)
         found = []
-        for row in self._first(signals, shown, has_vectors):
+        for row, shared in zip(first.tolist(), subject.tolist(), strict=True):
             entry = self._entries[row]
             features = {
                 "question_bm25": float(signals.question_bm25[row]),
@@ -238,7 +247,7 @@ class SiteIndex:
                 features["question_cosine"] = float(signals.question_cosine[row])
                 whole = float(signals.whole_cosine[row])
                 features["whole_cosine"] = 0.0 if math.isnan(whole) else whole
-                features["subject"] = seen.shared(row) if seen is not None else 0.0
+                features["subject"] = shared
                 cosine = features["question_cosine"]
             exact = any(bare == text_bare(question) for question in entry.questions)
             found.append(Candidate(entry, features, exact, cosine))
@@ -263,8 +272,8 @@ class SiteIndex:
         """The view of those entries that are near or that share the question's words."""
         found = shown & (words.found > 0)
         by_words = _cheap_rank(KEYWORDS, self._signals(words, None))
-        chosen = {*_best(by_words, found, _CLOSE_MOST)}
-        chosen.update(_best(words.found_question, found, _WORDED_MOST))
+        chosen = {*_best(by_words, found, _CLOSE_MOST).tolist()}
+        chosen.update(_best(words.found_question, found, _WORDED_MOST).tolist())
         chosen.update(row for row in map(self._row_of, near) if row is not None and shown[row])
         rows = np.array(sorted(chosen), dtype=np.intp)
         seen = vectors.geometry(self._texts_at(rows)).seen(vector, language) if len(rows) else None
@@ -323,6 +332,20 @@ class SiteIndex:
             wholes.append(part.whole_hashes[own])
         return IndexedTexts([self._entries[row] for row in rows.tolist()], questions, wholes)
 
+    def _within_reach(
+        self, signals: _Signals, seen: Seen, shown: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Rows of the entries that may be among the first by their vectors, roughly seen."""
+        rank = _cheap_rank(HYBRID, signals)
+        slack = seen.slack(
+            question=HYBRID.rank["question_cosine"], whole=HYBRID.rank["whole_cosine"]
+        )
+        rows = np.flatnonzero(shown & ~np.isnan(signals.question_cosine))
+        if len(rows) > _CLOSE_MOST:
+            least = np.partition((rank - slack)[rows], -_CLOSE_MOST)[-_CLOSE_MOST]
+            rows = rows[(rank + slack)[rows] >= least]
+        return rows
+
     def _signals(self, words: KeywordScores, seen: Seen | SeenOfSome | None) -> _Signals:
         nothing = np.full(len(self._is_live), np.nan, dtype=np.float32)
         return _Signals(
@@ -335,23 +358,13 @@ class SiteIndex:
             weights=words.weights,
         )
 
-    def _first(
-        self, signals: _Signals, shown: NDArray[np.bool_], has_vectors: NDArray[np.bool_]
-    ) -> list[int]:
-        """Rows of the entries to look at closely."""
-        by_words = _cheap_rank(KEYWORDS, signals)
-        chosen = {*_best(by_words, shown & (signals.found > 0), _CLOSE_MOST)}
-        chosen.update(_best(_cheap_rank(HYBRID, signals), shown & has_vectors, _CLOSE_MOST))
-        return sorted(chosen)
 
-
-def _best(score: Floats, eligible: NDArray[np.bool_], most: int) -> list[int]:
+def _best(score: Floats, eligible: NDArray[np.bool_], most: int) -> NDArray[np.intp]:
     """The rows of the highest scores among the eligible, in no order."""
     rows = np.flatnonzero(eligible)
     if len(rows) > most:
         rows = rows[np.argpartition(-score[rows], most - 1)[:most]]
-    best: list[int] = rows.tolist()
-    return best
+    return rows
 
 
 def _cheap_rank(calibration: Calibration, signals: _Signals) -> Floats:

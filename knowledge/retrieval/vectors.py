@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from inference.chat import EmbeddingKind
 from inference.text.normalisation import text_normalise
 from knowledge.models import TextVector
+from knowledge.retrieval.sketch import GrowingSketch, Sketch
 
 Floats = NDArray[np.float32]
 TextHash = bytes
@@ -74,6 +75,7 @@ class VectorTable:
     def __init__(self) -> None:
         self._rows: dict[TextHash, int] = {}
         self._array: Floats = np.empty((0, 0), dtype=np.float32)
+        self._sketch = GrowingSketch()
         # Stored vectors are added in a thread, computed ones on the event loop.
         self._adding = threading.Lock()
 
@@ -87,6 +89,11 @@ class VectorTable:
     def matrix(self) -> Floats:
         """The vectors, shape (rows, dimensions), each of length 1."""
         return self._array[: len(self._rows)]
+
+    def sketch(self, size: int) -> Sketch | None:
+        """The sketch of the first ``size`` vectors; None where they are few."""
+        with self._adding:
+            return self._sketch.of(self._array[:size])
 
     def rows_of(self, keys: Iterable[TextHash]) -> NDArray[np.int32]:
         """The row of each text; -1 for one without a vector."""

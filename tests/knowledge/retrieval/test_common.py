@@ -14,7 +14,6 @@ from knowledge.retrieval.common import (
     CommonQuestions,
     centred,
     common_questions,
-    subjects_shared,
     subjects_spread,
     wordings_read,
 )
@@ -64,8 +63,8 @@ def test_texts_near_the_same_subject_share_it() -> None:
         return subjects_spread(subjects.nearness(centred(unit(*values)[np.newaxis], middle))[0])
 
     broken, damaged, payment = near(0, 1, 0.3, 0), near(0, 1, 0, 0.3), near(0, 0, 0, 1)
-    assert subjects_shared(broken, damaged) > 0.9
-    assert subjects_shared(broken, payment) < 0.1
+    assert broken @ damaged > 0.9
+    assert broken @ payment < 0.1
 
 
 def test_the_shipped_vectors_belong_to_the_wordings() -> None:
