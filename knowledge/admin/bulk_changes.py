@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -50,7 +51,7 @@ class BulkChangeAdmin(ReadOnlyAdmin):
         return change.refused_count + change.reviewed + change.gone
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _may_look(request.user)
+        return may_see_bulk_changes(request.user)
 
     def get_urls(self) -> list[URLPattern]:
         progress = self.admin_site.admin_view(self.progress_view)
@@ -66,7 +67,6 @@ class BulkChangeAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """How far it is, or what came of it."""
         change: BulkChange = record_get(self, request, object_id)
-        refused = [(key, question, notice_words(why)) for key, question, why in change.refused]
         context = {
             **self.admin_site.each_context(request),
             "title": str(change),
@@ -74,10 +74,11 @@ class BulkChangeAdmin(ReadOnlyAdmin):
             "original": change,
             "change": change,
             "sentences": [sentence for _level, sentence in _sentences(change)],
-            "refused": refused,
+            "refused": _by_reason(change),
+            "is_deletion": change.kind == Kind.DELETE,
             "may_open_entry": request.user.has_perm("knowledge.view_entry")
             or request.user.has_perm(CHANGE),
-            "unnamed": change.refused_count - len(refused),
+            "unnamed": change.refused_count - len(change.refused),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/knowledge/bulkchange/change_form.html", context)
@@ -95,8 +96,8 @@ class BulkChangeAdmin(ReadOnlyAdmin):
         return response
 
 
-def _may_look(user: Any) -> bool:
-    """Whether the changes are shown to this person: also to whoever may begin one.
+def may_see_bulk_changes(user: Any) -> bool:
+    """Whether changes of many entries are shown to this person: also to whoever may begin one.
 
     The pages name entries, so the right to delete entries unseen opens none of them.
     """
@@ -107,26 +108,40 @@ def _may_look(user: Any) -> bool:
 
 def bulk_change_told(request: HttpRequest, change: BulkChange) -> None:
     """Say on the next page what came of a change; many refusals are left to the change's own."""
+    is_short = change.refused_count <= NAMED_AT_ONCE
     for level, sentence in _sentences(change):
-        messages.add_message(request, level, sentence)
-    if 0 < change.refused_count <= NAMED_AT_ONCE:
+        if level == messages.ERROR and not is_short:
+            link = _link(change, gettext("See which, and why"))
+            messages.error(request, format_html("{} {}", sentence, link))
+        else:
+            messages.add_message(request, level, sentence)
+    if is_short:
         for _key, question, why in change.refused:
-            messages.error(request, f"{question}: {notice_words(why)}")
-    elif change.refused_count:
-        address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
-        text = gettext("See which, and why")
-        messages.error(request, format_html('<a href="{}">{}</a>', address, text))
+            text = gettext("“%(question)s”: %(reason)s")
+            messages.error(request, text % {"question": question, "reason": notice_words(why)})
 
 
 def bulk_changes_running_told(request: HttpRequest) -> None:
     """Say on this page which changes are still being made; only who may look gets links."""
-    may_look = _may_look(request.user)
+    may_see = may_see_bulk_changes(request.user)
     for change in BulkChange.objects.exclude(state=State.DONE).order_by("pk"):
-        address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+        name = _link(change, str(change)) if may_see else change
+        text = gettext("{change}: {done} of {total} entries")
         counts = {"done": change.done, "total": len(change.entry_ids)}
-        text = gettext("%(done)d of %(total)d entries") % counts
-        name = format_html('<a href="{}">{}</a>', address, change) if may_look else change
-        messages.info(request, format_html("{}: {}", name, text))
+        messages.info(request, format_html(text, change=name, **counts))
+
+
+def _link(change: BulkChange, text: str) -> SafeString:
+    address = reverse("admin:knowledge_bulkchange_change", args=[change.pk])
+    return format_html('<a class="desk-link" href="{}">{}</a>', address, text)
+
+
+def _by_reason(change: BulkChange) -> list[tuple[str, list[tuple[int, str]]]]:
+    """The reasons in the reader's language, each with the keys and questions of its entries."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for key, question, why in change.refused:
+        found.setdefault(notice_words(why), []).append((key, question))
+    return list(found.items())
 
 
 def _sentences(change: BulkChange) -> Iterator[tuple[int, str]]:

@@ -68,7 +68,7 @@ class EntryAdmin(SiteChosen, EntrySearch, EntryActions, EntryHistoryPages, Model
         "publish", "unpublish", "owner_set", "validity_set", "audience_set", "export",
         "delete_chosen",
     )  # fmt: skip
-    actions_list = ("export_everything",)
+    actions_list = ("bulk_changes_open", "export_everything")
     change_form_show_cancel_button = True
     change_form_outer_after_template = "admin/knowledge/entry/preview_panel.html"
     warn_unsaved_form = True

@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from knowledge.admin.bulk_changes import bulk_change_told
+from knowledge.admin.bulk_changes import bulk_change_told, may_see_bulk_changes
 from knowledge.admin.downloads import download
 from knowledge.admin.entry_forms import AudienceForm, OwnerForm, ValidityForm
 from knowledge.models import BulkChange, Entry, Site
@@ -59,9 +59,7 @@ class EntryActions:
     def owner_set(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
         return self._asked(request, queryset, OwnerForm, "owner_set", Kind.OWNER)
 
-    @admin.action(
-        description=_("Set from when until when they are valid"), permissions=["edit_many"]
-    )
+    @admin.action(description=_("Set when they are valid"), permissions=["edit_many"])
     def validity_set(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponse | None:
         return self._asked(request, queryset, ValidityForm, "validity_set", Kind.VALIDITY)
 
@@ -97,6 +95,19 @@ class EntryActions:
             content_type="application/zip",
         )
 
+    @action(
+        description=_("Changes of many entries"),
+        url_path="bulk-changes",
+        permissions=["see_bulk_changes"],
+        icon="checklist",
+    )
+    def bulk_changes_open(self, request: HttpRequest) -> HttpResponse:
+        """What was done with many entries, and what could not be."""
+        return HttpResponseRedirect(reverse("admin:knowledge_bulkchange_changelist"))
+
+    def has_see_bulk_changes_permission(self, request: HttpRequest) -> bool:
+        return may_see_bulk_changes(request.user)
+
     def get_actions(self, request: HttpRequest) -> Any:
         """Django's own deletion would collect and delete thousands of rows in the request."""
         actions = super().get_actions(request)  # type: ignore[misc]
@@ -122,6 +133,7 @@ class EntryActions:
             "opts": self.opts,
             "form": form,
             "action": action,
+            "kind": kind,
             "is_deletion": kind == Kind.DELETE,
             "entries": queryset[:SHOWN],
             "count": count,

@@ -4,20 +4,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('knowledge', '0017_bulk_changes'),
+        ("knowledge", "0017_bulk_changes"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='bulkchange',
-            name='gone',
-            field=models.PositiveIntegerField(default=0, help_text='Deleted before it came to them.'),
+            model_name="bulkchange",
+            name="gone",
+            field=models.PositiveIntegerField(
+                default=0, help_text="Deleted before it came to them."
+            ),
         ),
         migrations.AddField(
-            model_name='bulkchange',
-            name='unchanged',
-            field=models.PositiveIntegerField(default=0, help_text='Nothing was written.', verbose_name='already so'),
+            model_name="bulkchange",
+            name="unchanged",
+            field=models.PositiveIntegerField(
+                default=0, help_text="Nothing was written.", verbose_name="already so"
+            ),
+        ),
+        migrations.AlterField(
+            model_name="bulkchange",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("publish", "Publish entries"),
+                    ("unpublish", "Take entries back to draft"),
+                    ("owner", "Set owner and date to look again"),
+                    ("validity", "Set when entries are valid"),
+                    ("audience", "Set who may see entries"),
+                    ("delete", "Delete entries"),
+                ],
+                max_length=16,
+                verbose_name="change",
+            ),
         ),
     ]

@@ -15,7 +15,7 @@ class BulkChange(models.Model):
         PUBLISH = "publish", _("Publish entries")
         UNPUBLISH = "unpublish", _("Take entries back to draft")
         OWNER = "owner", _("Set owner and date to look again")
-        VALIDITY = "validity", _("Set from when until when entries are valid")
+        VALIDITY = "validity", _("Set when entries are valid")
         AUDIENCE = "audience", _("Set who may see entries")
         DELETE = "delete", _("Delete entries")
 

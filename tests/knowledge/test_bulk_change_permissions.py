@@ -76,6 +76,8 @@ def test_the_pages_of_a_change_open_to_whoever_could_have_begun_it_and_may_see_e
     assert change.refused_count == 3
     client = browser_of(person_with(*permissions))
     assert {client.get(page).status_code for page in _pages(change)} == {200 if opens else 403}
+    way = client.get(reverse("admin:knowledge_entry_bulk_changes_open"))
+    assert way.status_code == (302 if opens else 403)
 
 
 def test_the_pages_of_a_change_ask_a_stranger_to_log_in(entries: list[Entry]) -> None:
@@ -127,6 +129,7 @@ def test_the_list_names_a_running_change_to_all_and_links_it_for_those_who_may_l
         body = client.get(reverse(LISTING)).content.decode()
         assert "0 of 3 entries" in body
         assert (page in body) is is_link
+        assert (reverse("admin:knowledge_entry_bulk_changes_open") in body) is is_link
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_the_list_tells_apart_what_was_changed_was_so_and_could_not_be(
         ("success", "3 entries were changed."),
         ("info", "1 entry was so already."),
         ("error", "1 entry could not be changed."),
-        ("error", "Foreign?: This audience belongs to another site."),
+        ("error", "“Foreign?”: This audience belongs to another site."),
     ]
 
 
@@ -217,8 +217,13 @@ def test_many_refusals_are_left_to_the_page_of_the_change(
     body = client.post(listing, {**data, "audience": trade.pk}, follow=True).content.decode()
     page = reverse("admin:knowledge_bulkchange_change", args=[BulkChange.objects.get().pk])
     assert "4 entries could not be changed." in body
-    assert f'<a href="{page}">' in body
+    assert page in body
     assert "This audience belongs to another site." not in body
+
+    shown = client.get(page).content.decode()
+    assert shown.count("This audience belongs to another site.") == 1  # a reason is said once
+    for entry in entries:
+        assert reverse("admin:knowledge_entry_change", args=[entry.pk]) in shown
 
 
 def test_a_run_that_was_broken_off_goes_on_behind_the_last_entry(

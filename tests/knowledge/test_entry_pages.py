@@ -195,6 +195,7 @@ def test_owner_dates_and_audience_of_many_are_set_at_once(
         admin, "validity_set", *both, apply="1", valid_from_0="", valid_from_1="",
         valid_until_0="2026-12-31", valid_until_1="18:00",
     )  # fmt: skip
+    assert "“Everyone” takes away the audience" in bulk(admin, "audience_set", *both)
     bulk(admin, "audience_set", *both, apply="1", audience=trade.pk)
 
     for row in Entry.objects.all():
