@@ -16,27 +16,15 @@ from knowledge.retrieval.common import (
     centred,
     subjects_spread,
 )
-from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.sketch import Sketch
-from knowledge.retrieval.vectors import TextHash, VectorTable
+from knowledge.retrieval.texts import IndexedTexts
+from knowledge.retrieval.vectors import MISSING, Rows, VectorTable
 
 Floats = NDArray[np.float32]
-Rows = NDArray[np.int32]
-
-_MISSING: Final = -1
 # Without common questions no middle is known. E5 puts two texts of one language that have nothing
 # to do with each other at a cosine of about .8.
 _UNRELATED: Final = np.float32(0.8)
 _BOTH: Final = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedTexts:
-    """Entries with the hashes of their texts: those of the questions of one after the other."""
-
-    entries: Sequence[IndexedEntry]
-    question_hashes: Sequence[TextHash]
-    whole_hashes: Sequence[TextHash]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ class Geometry:
 
     def __init__(
         self,
-        texts: IndexedTexts,
+        texts: Sequence[IndexedTexts],
         table: VectorTable,
         common: CommonQuestions | None,
         middles: Middles | None = None,
@@ -68,20 +56,17 @@ class Geometry:
         self.size = len(self._matrix)
         fits = common is not None and self.size > 0 and common.dimensions == self._matrix.shape[1]
         self._common = common if fits else None
-        entries = texts.entries
-        self._counts = np.array([len(entry.questions) for entry in entries], dtype=np.intp)
+        self._counts = np.concatenate([each.counts for each in texts])
         self._starts = np.concatenate(([0], np.cumsum(self._counts)[:-1])).astype(np.intp)
-        languages = sorted({entry.language for entry in entries})
+        languages = sorted({language for each in texts for language in each.languages})
         if middles is not None:
             languages = list(middles.languages)
         self._languages = languages
-        numbers = {language: number for number, language in enumerate(languages)}
-        self._language_of = np.fromiter(
-            (numbers[entry.language] for entry in entries), dtype=np.intp, count=len(entries)
-        )
-        self._question_rows = self._rows_of(table, texts.question_hashes)
-        self._whole_rows = self._rows_of(table, texts.whole_hashes)
+        self._language_of = np.concatenate([each.language_of(languages) for each in texts])
         self._question_languages = np.repeat(self._language_of, self._counts)
+        placed = [each.placed(table, self.size) for each in texts]
+        self._question_rows = np.concatenate([each.questions for each in placed])
+        self._whole_rows = np.concatenate([each.wholes for each in placed])
         if middles is None:
             middles = self._own_middles()
         self._question_middles, self._whole_middles = middles.questions, middles.wholes
@@ -103,11 +88,6 @@ class Geometry:
             for middle, language in zip(middles, self._languages, strict=True)
         ]
 
-    def _rows_of(self, table: VectorTable, hashes: Sequence[bytes]) -> Rows:
-        rows = table.rows_of(hashes)
-        rows[rows >= self.size] = _MISSING  # came after the view was taken
-        return rows
-
     def _own_middles(self) -> Middles:
         """The middles of each language's texts; zeros without common questions."""
         width = self._matrix.shape[1] if self.size else 0
@@ -117,18 +97,14 @@ class Geometry:
         )
         middles = np.zeros((2, len(self._languages), width), dtype=np.float32)
         if self._common is not None:
-            chosen = [
-                rows[(language_of == number) & (rows != _MISSING)]
-                for rows, language_of in kinds
-                for number in range(len(self._languages))
-            ]
-            uses = np.stack([np.bincount(each, minlength=self.size) for each in chosen])
-            totals = uses.astype(np.float32) @ self._matrix  # all at once: they are read once
-            for number, (total, each) in enumerate(zip(totals, chosen, strict=True)):
-                kind, language = divmod(number, len(self._languages))
-                middles[kind, language] = self._common.middle(
-                    self._languages[language], total, len(each)
-                )
+            for kind, (rows, language_of) in enumerate(kinds):
+                for number, language in enumerate(self._languages):
+                    chosen = rows[(language_of == number) & (rows != MISSING)]
+                    uses = np.bincount(chosen, minlength=self.size).astype(np.float32)
+                    # One product each: several at once take BLAS twenty times as long.
+                    middles[kind, number] = self._common.middle(
+                        language, uses @ self._matrix, len(chosen)
+                    )
         return Middles(self._languages, *middles)
 
     def _lengths(self) -> tuple[Floats, Floats]:
@@ -155,7 +131,7 @@ class Geometry:
     def _slack(self, sketch: Sketch, rows: Rows, lengths: Floats) -> Floats:
         """How far a rough cosine may be off, for a question with nothing but what is left out."""
         scale = lengths if self._common is not None else 1 - _UNRELATED
-        slack: Floats = np.where(rows == _MISSING, np.float32(0), sketch.left[rows] / scale)
+        slack: Floats = np.where(rows == MISSING, np.float32(0), sketch.left[rows] / scale)
         return slack
 
     def at(self, rows: NDArray[np.intp]) -> Geometry:
@@ -174,7 +150,7 @@ class Geometry:
         used, places = np.unique(wanted, return_inverse=True)
         some._matrix = self._matrix[used]  # a vector for what is missing is never looked at
         some.size = len(used)
-        some_rows: Rows = np.where(wanted == _MISSING, _MISSING, places).astype(np.int32)
+        some_rows: Rows = np.where(wanted == MISSING, MISSING, places).astype(np.int32)
         some._question_rows, some._whole_rows = some_rows[: len(texts)], some_rows[len(texts) :]
         some._sketch = None
         return some
@@ -193,12 +169,12 @@ class Geometry:
         some = self.at(entries)
         near = np.full((len(entries), self._question_subjects[0].count), -1.0, dtype=np.float32)
         for number in range(len(self._languages)):
-            own = (some._question_languages == number) & (some._question_rows != _MISSING)
+            own = (some._question_languages == number) & (some._question_rows != MISSING)
             asked = self._question_subjects[number].nearness(
                 centred(some._matrix[some._question_rows[own]], self._question_middles[number])
             )
             np.maximum.at(near, np.repeat(np.arange(len(entries)), some._counts)[own], asked)
-            own = (some._language_of == number) & (some._whole_rows != _MISSING)
+            own = (some._language_of == number) & (some._whole_rows != MISSING)
             whole = self._whole_subjects[number].nearness(
                 centred(some._matrix[some._whole_rows[own]], self._whole_middles[number])
             )
@@ -278,7 +254,7 @@ class Seen:
             moved = (self._along[rows] - _UNRELATED) / (1 - _UNRELATED)
         else:
             moved = (self._along[rows] - (middles @ self._vector)[language_of]) / lengths
-        cosines: Floats = np.where(rows == _MISSING, np.float32(np.nan), moved).astype(np.float32)
+        cosines: Floats = np.where(rows == MISSING, np.float32(np.nan), moved).astype(np.float32)
         return cosines
 
     def shared(self, entries: NDArray[np.intp]) -> Floats:

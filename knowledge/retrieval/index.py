@@ -28,7 +28,7 @@ from knowledge.retrieval.features import (
     VECTOR_FEATURES,
     text_bare,
 )
-from knowledge.retrieval.geometry import Geometry, IndexedTexts, Seen, SeenOfSome
+from knowledge.retrieval.geometry import Geometry, Seen, SeenOfSome
 from knowledge.retrieval.keywords import (
     KeywordScores,
     keyword_scores,
@@ -36,6 +36,7 @@ from knowledge.retrieval.keywords import (
 )
 from knowledge.retrieval.parts import IndexPart
 from knowledge.retrieval.passages import Passage
+from knowledge.retrieval.texts import IndexedTexts
 from knowledge.retrieval.vectors import (
     WHOLE,
     EmbeddedText,
@@ -122,7 +123,7 @@ class SiteIndex:
         self._is_live = np.fromiter(
             (live.get(entry.entry_id) is entry for entry in self._entries), dtype=bool
         )
-        self._visibility = Visibility(self._entries)
+        self._visibility = Visibility.joined([part.visibility for part in parts])
 
     @classmethod
     def built(
@@ -257,7 +258,8 @@ class SiteIndex:
         known = self._geometry
         # One assignment: threads that race make the same thing twice, and each uses a whole one.
         if known is None or known[0] is not table or known[1].size != len(table):
-            known = self._geometry = table, Geometry(self._texts(), table, self.common)
+            texts = [part.texts for part in self._parts]
+            known = self._geometry = table, Geometry(texts, table, self.common)
         return known[1].seen(vector, language)
 
     def _seen_of_some(
@@ -314,13 +316,6 @@ class SiteIndex:
             start += len(part.entries)
         return None
 
-    def _texts(self) -> IndexedTexts:
-        return IndexedTexts(
-            self._entries,
-            [key for part in self._parts for key in part.question_hashes],
-            [key for part in self._parts for key in part.whole_hashes],
-        )
-
     def _texts_at(self, rows: NDArray[np.intp]) -> IndexedTexts:
         questions: list[TextHash] = []
         wholes: list[TextHash] = []
@@ -328,8 +323,8 @@ class SiteIndex:
             number, own = self._place(row)
             part = self._parts[number]
             start, end = part.question_starts[own : own + 2]
-            questions += part.question_hashes[start:end]
-            wholes.append(part.whole_hashes[own])
+            questions += part.texts.question_hashes[start:end]
+            wholes.append(part.texts.whole_hashes[own])
         return IndexedTexts([self._entries[row] for row in rows.tolist()], questions, wholes)
 
     def _within_reach(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from knowledge.models import Language
 from knowledge.retrieval.common import CommonQuestions, centred
 from knowledge.retrieval.entries import EntriesRead, entries_changed
-from knowledge.retrieval.geometry import Geometry, IndexedTexts, Middles
+from knowledge.retrieval.geometry import Geometry, Middles
 from knowledge.retrieval.index import SiteIndex
 from knowledge.retrieval.pgvector import (
     GroupSum,
@@ -30,6 +30,7 @@ from knowledge.retrieval.pgvector import (
     rows_insert,
     rows_lacking,
 )
+from knowledge.retrieval.texts import IndexedTexts
 from knowledge.retrieval.vectors import (
     QUESTION,
     WHOLE,
@@ -164,7 +165,7 @@ class StoredVectors:
         kept.update(vectors_read(self._model, unknown))
         table = VectorTable()
         table.add({key: kept[key] for key in wanted if key in kept})
-        return Geometry(texts, table, self._common, self._middles(self._summed()))
+        return Geometry([texts], table, self._common, self._middles(self._summed()))
 
     def _middles(self, groups: Collection[GroupSum]) -> Middles:
         """The middles of the languages that entries may have; zeros without common questions."""

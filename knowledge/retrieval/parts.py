@@ -1,4 +1,4 @@
-"""Some entries of an index, with what is found out about them once: keywords, terms, hashes."""
+"""Some entries of an index, with what is found out about them once: keywords, terms, hashes, dates."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from knowledge.retrieval.entries import IndexedEntry
 from knowledge.retrieval.features import asked_share
 from knowledge.retrieval.keywords import KeywordPart, TermSets, search_terms
-from knowledge.retrieval.vectors import WHOLE, TextHash, question_hash, text_hash
+from knowledge.retrieval.texts import IndexedTexts
+from knowledge.retrieval.vectors import WHOLE, question_hash, text_hash
+from knowledge.retrieval.visibility import Visibility
 
 
 class IndexPart:
-    """Some entries with their keyword index and the hashes of their texts."""
+    """Some entries with their keyword index, the hashes of their texts, and who may see them when."""
 
     def __init__(self, entries: Sequence[IndexedEntry]) -> None:
         self.entries = tuple(entries)
@@ -29,10 +31,12 @@ class IndexPart:
             [search_terms(entry.answer) for entry in self.entries],
         )
         self._asked = TermSets(chain.from_iterable(asked), self.keywords.question)
-        self.question_hashes: list[TextHash] = [
-            question_hash(text) for entry in self.entries for text in entry.questions
-        ]
-        self.whole_hashes = [text_hash(entry.whole, WHOLE) for entry in self.entries]
+        self.texts = IndexedTexts(
+            self.entries,
+            [question_hash(text) for entry in self.entries for text in entry.questions],
+            [text_hash(entry.whole, WHOLE) for entry in self.entries],
+        )
+        self.visibility = Visibility.of(self.entries)
 
     def asked(self, row: int, weights: Mapping[int, float], mean: float) -> float:
         """The share of an entry's question that a query asks, of the best phrasing.
@@ -49,8 +53,7 @@ class IndexPart:
     @cached_property
     def question_starts(self) -> NDArray[np.intp]:
         """Where the hashes of each entry's questions begin, and after the last one's end."""
-        counts = [len(entry.questions) for entry in self.entries]
-        return np.concatenate(([0], np.cumsum(counts))).astype(np.intp)
+        return np.concatenate(([0], np.cumsum(self.texts.counts))).astype(np.intp)
 
     @cached_property
     def rows(self) -> dict[int, int]:

@@ -17,7 +17,11 @@ from knowledge.models import TextVector
 from knowledge.retrieval.sketch import GrowingSketch, Sketch
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.int32]
 TextHash = bytes
+
+MISSING: Final = -1
+"""The row of a text without a vector."""
 
 # Questions are compared with questions, so both are one kind; a whole entry is a passage.
 QUESTION: Final = "question"
@@ -95,9 +99,9 @@ class VectorTable:
         with self._adding:
             return self._sketch.of(self._array[:size])
 
-    def rows_of(self, keys: Iterable[TextHash]) -> NDArray[np.int32]:
-        """The row of each text; -1 for one without a vector."""
-        return np.fromiter((self._rows.get(key, -1) for key in keys), dtype=np.int32)
+    def rows_of(self, keys: Iterable[TextHash]) -> Rows:
+        """The row of each text; ``MISSING`` for one without a vector."""
+        return np.fromiter((self._rows.get(key, MISSING) for key in keys), dtype=np.int32)
 
     def add(self, vectors: Mapping[TextHash, Floats]) -> None:
         """Add vectors; those of another length than the first ones' are left out."""

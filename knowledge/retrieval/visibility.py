@@ -7,6 +7,7 @@ so neither is built into the index, both are asked at every question.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -17,37 +18,42 @@ from knowledge.retrieval.entries import IndexedEntry
 _EVERYONE = 0
 
 
+@dataclass(frozen=True, slots=True)
 class Visibility:
-    """The dates and audiences of the entries of an index, in their order."""
+    """The dates (seconds; infinite: none) and audiences of some entries, in their order."""
 
-    def __init__(self, entries: Sequence[IndexedEntry]) -> None:
-        count = len(entries)
-        self._audience = np.fromiter(
-            (entry.audience_id or _EVERYONE for entry in entries), dtype=np.int64, count=count
+    audience: NDArray[np.int64]
+    since: NDArray[np.float64]
+    until: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, entries: Sequence[IndexedEntry]) -> Visibility:
+        """Of these entries."""
+        return cls(
+            np.array([entry.audience_id or _EVERYONE for entry in entries], dtype=np.int64),
+            np.array([_seconds(entry.valid_from, -np.inf) for entry in entries], dtype=np.float64),
+            np.array([_seconds(entry.valid_until, np.inf) for entry in entries], dtype=np.float64),
         )
-        self._from = np.fromiter(
-            (_seconds(entry.valid_from, -np.inf) for entry in entries),
-            dtype=np.float64,
-            count=count,
+
+    @classmethod
+    def joined(cls, parts: Sequence[Visibility]) -> Visibility:
+        """Of the entries of one part after the other."""
+        if not parts:
+            return cls.of(())
+        return cls(
+            np.concatenate([part.audience for part in parts]),
+            np.concatenate([part.since for part in parts]),
+            np.concatenate([part.until for part in parts]),
         )
-        self._until = np.fromiter(
-            (_seconds(entry.valid_until, np.inf) for entry in entries),
-            dtype=np.float64,
-            count=count,
-        )
-        self._is_dated = bool(np.isfinite(self._from).any() or np.isfinite(self._until).any())
-        self._is_limited = bool(self._audience.any())
 
     def shown(
         self, rows: NDArray[np.bool_], *, at: datetime, audiences: Collection[int]
     ) -> NDArray[np.bool_]:
         """Those of ``rows`` (a mask) that a customer of these audiences may see at this moment."""
-        if self._is_limited:
-            allowed = np.array([_EVERYONE, *audiences], dtype=np.int64)
-            rows = rows & np.isin(self._audience, allowed)
-        if self._is_dated:
-            now = at.timestamp()
-            rows = rows & (self._from <= now) & (now < self._until)
+        now = at.timestamp()
+        rows = rows & (self.since <= now) & (now < self.until)
+        if self.audience.any():
+            rows &= np.isin(self.audience, np.array([_EVERYONE, *audiences], dtype=np.int64))
         return rows
 
 

@@ -98,7 +98,7 @@ def test_the_subjects_of_an_entry_are_its_own_whichever_others_are_looked_at() -
     table = VectorTable()
     table.add(dict(zip(texts, vectors(len(texts), 1), strict=True)))
     index = SiteIndex.built(entries, common=common)
-    geometry = Geometry(index._texts(), table, common)
+    geometry = Geometry([part.texts for part in index._parts], table, common)
     rows = np.arange(3, 30, 4)
     spreads = geometry.spreads(rows)
     for row, spread in zip(rows, spreads, strict=True):
