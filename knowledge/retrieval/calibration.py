@@ -78,8 +78,8 @@ KEYWORDS: Final = Calibration(
         "found": 2.0,
         "asked": 0.6,
     },
-    probability={"found_question": 3.568, "asked": 0.63, "lead": 0.562},
-    intercept=-2.871,
+    probability={"found_question": 1.608, "asked": 0.665, "lead": 0.664},
+    intercept=-2.253,
 )
 
 EXACT_PROBABILITY: Final = 0.99
@@ -108,7 +108,9 @@ Held out, 1.00, 1.00, .57 and .99 of the questions whose answer is there reach i
 insurance, JDDC, CovidFAQ) and .84 and .62 of our own shops'; of those asked of a shop of another
 trade 25, 50, 20 and 23 %. Of questions of the same trade whose answer is missing half and more get
 through: what they find is near the subject, and telling it from an answer is left to the checks
-that read both. With keywords alone it tells much less.
+that read both. With keywords alone .94, .98, 1.00 and .78 reach it (CovidFAQ, StackFAQ, insurance,
+JDDC; fitted on the same samples), and of questions asked of a shop of another trade 24, 32, 40 and
+22 %.
 """
 
 TITLED_PROBABILITY: Final = 0.5
