@@ -57,7 +57,7 @@ class Geometry:
         fits = common is not None and self.size > 0 and common.dimensions == self._matrix.shape[1]
         self._common = common if fits else None
         self._counts = np.concatenate([each.counts for each in texts])
-        self._starts = np.concatenate(([0], np.cumsum(self._counts)[:-1])).astype(np.intp)
+        self._starts = np.cumsum(self._counts) - self._counts
         languages = sorted({language for each in texts for language in each.languages})
         if middles is not None:
             languages = list(middles.languages)
@@ -138,7 +138,7 @@ class Geometry:
         """Where the entries at these rows lie, seen from the same middles."""
         some = copy(self)
         some._counts = self._counts[rows]
-        some._starts = np.concatenate(([0], np.cumsum(some._counts)[:-1])).astype(np.intp)
+        some._starts = np.cumsum(some._counts) - some._counts
         texts = np.arange(some._counts.sum()) + np.repeat(
             self._starts[rows] - some._starts, some._counts
         )

@@ -214,45 +214,67 @@ class SiteIndex:
         words = keyword_scores(
             [part.keywords for part in self._parts], list(dict.fromkeys(search_terms(text)))
         )
+        worded = _best(
+            _cheap_rank(KEYWORDS, self._signals(words, None)),
+            shown & (words.found > 0),
+            _CLOSE_MOST,
+        )
         seen: Seen | SeenOfSome | None = None
         if vector is not None and table is not None and len(table):
             if isinstance(table, VectorTable):
-                seen = self._seen(vector, language, table)
+                seen = self._seen_of_all(vector, language, table, words, shown, worded)
             else:
                 near = table.nearest(vector, language=language, audiences=audiences, at=at)
-                seen = self._seen_of_some(vector, language, table, words, shown, near)
+                seen = self._seen_of_some(vector, language, table, words, shown, worded, near)
         signals = self._signals(words, seen)
-        worded = _best(_cheap_rank(KEYWORDS, signals), shown & (signals.found > 0), _CLOSE_MOST)
-        if isinstance(seen, Seen) and seen.is_rough:
-            seen = seen.exactly(np.union1d(worded, self._within_reach(signals, seen, shown)))
-            signals = self._signals(words, seen)
         has_vectors = ~np.isnan(signals.question_cosine)
         by_vectors = _best(_cheap_rank(HYBRID, signals), shown & has_vectors, _CLOSE_MOST)
         first = np.union1d(worded, by_vectors)
-        subject = np.zeros(len(first), dtype=np.float32)
+        subject = np.full(len(first), np.nan, dtype=np.float32)
         if seen is not None:
             subject[has_vectors[first]] = seen.shared(first[has_vectors[first]])
         asked = self._asked(signals.weights)
-        found = []
-        for row, shared in zip(first.tolist(), subject.tolist(), strict=True):
-            entry = self._entries[row]
-            features = {
-                "question_bm25": float(signals.question_bm25[row]),
-                "answer_bm25": float(signals.answer_bm25[row]),
-                "found_question": float(signals.found_question[row]),
-                "found": float(signals.found[row]),
-                "asked": asked(row),
-            }
-            cosine = None
-            if has_vectors[row]:
-                features["question_cosine"] = float(signals.question_cosine[row])
-                whole = float(signals.whole_cosine[row])
-                features["whole_cosine"] = 0.0 if math.isnan(whole) else whole
-                features["subject"] = shared
-                cosine = features["question_cosine"]
-            exact = any(bare == text_bare(question) for question in entry.questions)
-            found.append(Candidate(entry, features, exact, cosine))
-        return found
+        return [
+            self._candidate(row, bare, signals, asked(row), shared)
+            for row, shared in zip(first.tolist(), subject.tolist(), strict=True)
+        ]
+
+    def _candidate(
+        self, row: int, bare: str, signals: _Signals, asked: float, subject: float
+    ) -> Candidate:
+        """The entry at a row with its features; ``subject`` NaN: it has no vector."""
+        entry = self._entries[row]
+        features = {
+            "question_bm25": float(signals.question_bm25[row]),
+            "answer_bm25": float(signals.answer_bm25[row]),
+            "found_question": float(signals.found_question[row]),
+            "found": float(signals.found[row]),
+            "asked": asked,
+        }
+        cosine = None
+        if not math.isnan(subject):
+            cosine = features["question_cosine"] = float(signals.question_cosine[row])
+            whole = float(signals.whole_cosine[row])
+            features["whole_cosine"] = 0.0 if math.isnan(whole) else whole
+            features["subject"] = subject
+        exact = any(bare == text_bare(question) for question in entry.questions)
+        return Candidate(entry, features, exact, cosine)
+
+    def _seen_of_all(
+        self,
+        vector: Floats,
+        language: str,
+        table: VectorTable,
+        words: KeywordScores,
+        shown: NDArray[np.bool_],
+        worded: NDArray[np.intp],
+    ) -> Seen | SeenOfSome | None:
+        """The view of all entries; where they are many, of those that can be among the first."""
+        seen = self._seen(vector, language, table)
+        if seen is None or not seen.is_rough:
+            return seen
+        near = self._within_reach(self._signals(words, seen), seen, shown)
+        return seen.exactly(np.union1d(worded, near))
 
     def _seen(self, vector: Floats, language: str, table: VectorTable) -> Seen | None:
         known = self._geometry
@@ -269,13 +291,12 @@ class SiteIndex:
         vectors: NearestVectors,
         words: KeywordScores,
         shown: NDArray[np.bool_],
+        worded: NDArray[np.intp],
         near: Collection[int],
     ) -> SeenOfSome | None:
         """The view of those entries that are near or that share the question's words."""
-        found = shown & (words.found > 0)
-        by_words = _cheap_rank(KEYWORDS, self._signals(words, None))
-        chosen = {*_best(by_words, found, _CLOSE_MOST).tolist()}
-        chosen.update(_best(words.found_question, found, _WORDED_MOST).tolist())
+        chosen = set(worded.tolist())
+        chosen.update(_best(words.found_question, shown & (words.found > 0), _WORDED_MOST).tolist())
         chosen.update(row for row in map(self._row_of, near) if row is not None and shown[row])
         rows = np.array(sorted(chosen), dtype=np.intp)
         seen = vectors.geometry(self._texts_at(rows)).seen(vector, language) if len(rows) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_the_same_is_found_with_the_same_numbers(
                 table.add({key: rows[key] for key in lacking})
     assert exact._geometry is not None
     assert exact._geometry[1]._sketch is None
+
+
+def test_where_nothing_may_be_shown_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sketch, "SKETCHED_FROM", 10)
+    entries = entries_by_id(replace(entry, audience_id=7) for entry in shop(1, 40))
+    texts = list(texts_of(entries.values()))
+    table = VectorTable()
+    table.add(dict(zip(texts, vectors(len(texts), 1), strict=True)))
+    index = SiteIndex.built(entries, common=common_questions("multilingual-e5-small"))
+    [vector] = vectors(1, 2)
+    asked = {"text": "w1 w2", "language": "en", "vector": vector, "table": table}
+    assert index.search(**asked) == []  # type: ignore[arg-type]
+    assert len(index.search(**asked, audiences=[7])) == 4  # type: ignore[arg-type]
 
 
 def test_the_subjects_of_an_entry_are_its_own_whichever_others_are_looked_at() -> None:
