@@ -12,7 +12,8 @@ import re
 import statistics
 import time
 import tomllib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +44,31 @@ _SEED = 20240601
 
 @dataclass(frozen=True, slots=True)
 class GroundedAnswer:
-    """``text``, without marks of sources, is None for "cannot confirm"; ``step`` tells what decided."""
+    """``text``, without marks of sources, is None for "cannot confirm"; ``step`` tells what decided.
+
+    ``probability`` is that of the likeliest extract.
+    """
 
     text: str | None
     step: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedOutcome:
+    """What came of one question; ``row`` is its place among the rows that were asked, from 0.
+
+    ``positive``: the answer was among the documents. Of the rows' own words nothing is kept.
+    """
+
+    set: str
+    row: int
+    positive: bool
+    given: bool
+    right: bool
+    unsupported: bool
+    probability: float
+    milliseconds: float
 
 
 class GroundedTools:
@@ -108,10 +130,11 @@ async def grounded_answer(
     if tools.reader is not None:
         await tools.reader.reading(language)
         passages = await tools.reader.verified(question, passages, language)
+    likeliest = max((p.probability or 0.0 for p in passages if p.extract), default=0.0)
     quotation = quotation_of(passages, language)
     if quotation is None:
-        return GroundedAnswer(None, "not_in_knowledge")
-    return GroundedAnswer(_MARKS.sub("", quotation.text), "quoted")
+        return GroundedAnswer(None, "not_in_knowledge", likeliest)
+    return GroundedAnswer(_MARKS.sub("", quotation.text), "quoted", likeliest)
 
 
 def is_right(answer: str, groups: Sequence[Sequence[str]]) -> bool:
@@ -120,21 +143,24 @@ def is_right(answer: str, groups: Sequence[Sequence[str]]) -> bool:
     return all(any(plain(a).replace(" ", "") in said for a in group) for group in groups)
 
 
-async def grounded_score(name: str, rows: Sequence[Row], tools: GroundedTools) -> Score:
+async def grounded_score(
+    name: str,
+    rows: Sequence[Row],
+    tools: GroundedTools,
+    tell: Callable[[GroundedOutcome], None] = lambda outcome: None,
+) -> Score:
     """Accuracy with one positive and four negative documents, refusals with negatives only.
 
     ``unsupported_rate`` is over all answers that were given, judged by ``judge.is_unsupported``
     against the documents, ``too_long_rate`` the share longer than an answer may be. ``_low`` and
     ``_high`` are a 95 % interval (Wilson). The order of the documents is shuffled with a fixed seed.
+    ``tell`` hears of each question when it is done.
     """
     shuffle = random.Random(_SEED)  # noqa: S311 no secret
-    right: list[bool] = []
-    refused: list[bool] = []
-    unsupported: list[bool] = []
+    outcomes: list[GroundedOutcome] = []
     too_long: list[bool] = []
-    steps: dict[str, int] = {}
-    times: list[float] = []
-    for row in rows:
+    steps: Counter[str] = Counter()
+    for number, row in enumerate(rows):
         language = "en" if row["lang"] == "en" else "zh-hans"
         negatives = list(text_list(row, "negative"))
         for positive in (True, False):
@@ -147,27 +173,37 @@ async def grounded_score(name: str, rows: Sequence[Row], tools: GroundedTools) -
             documents = [SupportPassage(f"D{i}", "", text) for i, text in enumerate(texts)]
             started = time.perf_counter()
             answer = await grounded_answer(row["question"], documents, language, tools)
-            times.append((time.perf_counter() - started) * 1000)
-            given = answer.text is not None and not is_refusal(answer.text)
-            key = f"{'positive' if positive else 'negative'}_{answer.step}"
-            steps[key] = steps.get(key, 0) + 1
-            if positive:
-                right.append(given and is_right(answer.text or "", row["answers"]))
-            else:
-                refused.append(not given)
+            took = (time.perf_counter() - started) * 1000
+            said = answer.text or ""
+            given = bool(said) and not is_refusal(said)
             if given:
-                unsupported.append(is_unsupported(answer.text or "", texts, row["question"]))
-                too_long.append(text_length(answer.text or "", language) > EXTRACT_MOST[language])
+                too_long.append(text_length(said, language) > EXTRACT_MOST[language])
+            steps[f"{'positive' if positive else 'negative'}_{answer.step}"] += 1
+            outcomes.append(
+                GroundedOutcome(
+                    name,
+                    number,
+                    positive,
+                    given,
+                    right=positive and given and is_right(said, row["answers"]),
+                    unsupported=given and is_unsupported(said, texts, row["question"]),
+                    probability=round(answer.probability, 4),
+                    milliseconds=round(took, 1),
+                )
+            )
+            tell(outcomes[-1])
+    right = [each.right for each in outcomes if each.positive]
+    refused = [not each.given for each in outcomes if not each.positive]
     metrics = {
         "accuracy": _mean(right),
         "refusal_rate": _mean(refused),
-        "unsupported_rate": _mean(unsupported),
+        "unsupported_rate": _mean([each.unsupported for each in outcomes if each.given]),
         "too_long_rate": _mean(too_long),
         **_interval("accuracy", right),
         **_interval("refusal_rate", refused),
     }
-    metrics |= {f"share_{step}": count / len(times) for step, count in sorted(steps.items())}
-    middle = statistics.median(times) if times else 0.0
+    metrics |= {f"share_{step}": count / len(outcomes) for step, count in sorted(steps.items())}
+    middle = statistics.median(each.milliseconds for each in outcomes) if outcomes else 0.0
     return Score("grounded", name, len(rows), metrics, middle, tools.model)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
+from numpy.typing import NDArray
 
 from supportdesk.evaluation import judge
 from supportdesk.evaluation.grounded import default_prompt, is_right
@@ -103,6 +108,57 @@ def test_an_answer_is_right_when_one_alternative_of_every_group_stands_in_it() -
     groups = [["May 2", "2 May"], ["Oslo"]]
     assert is_right("On 2 May in Oslo.", groups)
     assert not is_right("On 2 May.", groups)
+
+
+class AlikeEncoder:
+    """Texts that share words lie near to each other."""
+
+    async def embed(self, texts: Sequence[str], kind: str) -> NDArray[np.float32]:
+        made = np.zeros((len(texts), 256), dtype=np.float32)
+        for row, text in zip(made, texts, strict=True):
+            for word in text.lower().split():
+                row[sum(map(ord, word.strip("?.,"))) % 256] += 1
+        scaled: NDArray[np.float32] = made / np.linalg.norm(made, axis=1, keepdims=True)
+        return scaled
+
+
+def test_the_outcome_of_each_question_is_kept_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {
+            "question": "When does the museum of glass open on Sundays?",
+            "answers": [["9:30"]],
+            "positive": ["On Sundays the museum of glass opens at 9:30 for everyone."],
+            "negative": ["A ferry leaves every hour.", "Wine is made of grapes."],
+            "lang": "en",
+        },
+        {
+            "question": "Who painted the ceiling?",
+            "answers": [["nobody knows"]],
+            "positive": ["Wool keeps you warm."],
+            "negative": [],
+            "lang": "en",
+        },
+    ]
+    (tmp_path / "grounded_own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setattr("supportdesk.evaluation.match.encoder_open", AlikeEncoder)
+    file, said = tmp_path / "outcomes.jsonl", io.StringIO()
+    asked = {"data": tmp_path, "no_model": True, "json": True, "stdout": said}
+    call_command("evaluate", "grounded", outcomes=file, **asked)
+    lines = file.read_text(encoding="utf-8")
+    outcomes = [json.loads(line) for line in lines.splitlines()]
+    assert [(each["row"], each["positive"], each["given"], each["right"]) for each in outcomes] == [
+        (0, True, True, True),
+        (0, False, False, False),
+        (1, True, False, False),
+    ]
+    assert outcomes[0]["probability"] > outcomes[1]["probability"]
+    assert "museum" not in lines
+    metrics = json.loads(said.getvalue())["metrics"]
+    assert (metrics["accuracy"], metrics["refusal_rate"]) == (0.5, 1.0)
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("evaluate", "grounded", outcomes=tmp_path / "no" / "file", **asked)
 
 
 def test_spearman_of_ties_and_of_reversed_order() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from supportdesk.evaluation.rows import (
 )
 
 if TYPE_CHECKING:
-    from supportdesk.evaluation.grounded import GroundedTools
+    from supportdesk.evaluation.grounded import GroundedOutcome, GroundedTools
     from supportdesk.evaluation.labels import LabelTools
 
 # Seconds that the model may take for one look; nobody waits for it.
@@ -63,6 +65,12 @@ class Command(BaseCommand):
             "--coarse", action="store_true", help="labels: groups alone, not the labels in them"
         )
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
+        parser.add_argument(
+            "--outcomes",
+            type=Path,
+            metavar="FILE",
+            help="grounded: what came of each question, a JSON object a line, as soon as it is known",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["limit"] is not None and options["limit"] < 1:
@@ -123,7 +131,9 @@ class Command(BaseCommand):
                 yield support_score(one, rows)
             else:
                 tools = tools or _grounded_tools(options)
-                yield asyncio.run(grounded_score(one, rows, tools))
+                with _outcomes_open(options["outcomes"]) as tell:
+                    score = asyncio.run(grounded_score(one, rows, tools, tell))
+                yield score
 
     def _label_tools(self, options: dict[str, Any]) -> LabelTools:
         from inference.labels.labelling import Labeller
@@ -189,6 +199,20 @@ def _grounded_tools(options: dict[str, Any]) -> GroundedTools:
     if not options["no_model"]:
         reader = ExtractReader(chat_open(options["model"]), seconds=_PATIENCE)
     return GroundedTools(encoder_open(), reader, _model_name(options))
+
+
+@contextmanager
+def _outcomes_open(path: Path | None) -> Iterator[Callable[[GroundedOutcome], None]]:
+    """A function that adds outcomes to a file, if there is to be one."""
+    if path is None:
+        yield lambda outcome: None
+        return
+    try:
+        lines = path.open("a", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be written: {error.strerror}.") from error
+    with lines:
+        yield lambda outcome: print(json.dumps(asdict(outcome)), file=lines)
 
 
 def _model_name(options: dict[str, Any]) -> str:
