@@ -29,8 +29,8 @@ _B_QUESTION = 0.4
 _B_ANSWER = 0.75
 
 # From so many entries on, a term that such a share of them has is kept as a score for each entry.
-# To add 100,000 numbers to as many takes a third of the time that 50,000 scattered ones take, and
-# half of the characters of a Chinese question are such terms.
+# To add 100,000 numbers to as many takes a third of the time that 50,000 scattered ones take, and a
+# third of a question's terms are such in the Chinese texts of benchmarks/retrieval_scale.py.
 _SPREAD_FROM = 4096
 _SPREAD_SHARE = 0.125
 
@@ -67,6 +67,7 @@ class _Listed:
         np.add.at(found, self._rows, np.float32(weight))
 
     def count_lone(self, weight: float, found: Floats, others: _Column) -> None:
+        """Count the rows that ``others`` lack."""
         lone = self._rows[~others.has(self._rows, len(found))]
         np.add.at(found, lone, np.float32(weight))
 
@@ -90,6 +91,7 @@ class _Spread:
         found += self._has * np.float32(weight)
 
     def count_lone(self, weight: float, found: Floats, others: _Column) -> None:
+        """Count the rows that ``others`` lack."""
         lone = self._has & ~others.has(slice(None), len(found))
         found += lone * np.float32(weight)
 
