@@ -227,10 +227,13 @@ class Seen:
         slack: Floats = weights[0] * g._question_slack + weights[1] * g._whole_slack
         return slack
 
+    def of(self, rows: NDArray[np.intp]) -> Seen:
+        """The exact view of the entries at ``rows``, as an index of these alone has it."""
+        return Seen(self._geometry.at(rows), self._asked, self._language)
+
     def exactly(self, rows: NDArray[np.intp]) -> SeenOfSome:
         """The exact view of the entries at ``rows`` (ascending)."""
-        g = self._geometry
-        return SeenOfSome(Seen(g.at(rows), self._asked, self._language), rows, len(g._counts))
+        return SeenOfSome(self.of(rows), rows, len(self._geometry._counts))
 
     def question_cosines(self) -> Floats:
         """Each entry's best cosine over its question and phrasings; NaN without a vector."""

@@ -56,6 +56,10 @@ _WHOLE_MOST = 2000
 _SMALL_SHARE = 0.05
 # Entries that are looked at closely, of those that the cheap features rank first.
 _CLOSE_MOST = 24
+# Where vectors are compared roughly at first, so many of the best are compared exactly, to know how
+# good one must be; and what ranks differ by when sums are rounded in another order.
+_PROBED = 96
+_ROUNDING = 1e-4
 # Where vectors lie in the database, so many entries that share most of the question's words are
 # compared by their vectors too, besides those whose vectors are near.
 _WORDED_MOST = 64
@@ -273,7 +277,7 @@ class SiteIndex:
         seen = self._seen(vector, language, table)
         if seen is None or not seen.is_rough:
             return seen
-        near = self._within_reach(self._signals(words, seen), seen, shown)
+        near = self._within_reach(words, seen, shown)
         return seen.exactly(np.union1d(worded, near))
 
     def _seen(self, vector: Floats, language: str, table: VectorTable) -> Seen | None:
@@ -349,18 +353,32 @@ class SiteIndex:
         return IndexedTexts([self._entries[row] for row in rows.tolist()], questions, wholes)
 
     def _within_reach(
-        self, signals: _Signals, seen: Seen, shown: NDArray[np.bool_]
+        self, words: KeywordScores, seen: Seen, shown: NDArray[np.bool_]
     ) -> NDArray[np.intp]:
         """Rows of the entries that may be among the first by their vectors, roughly seen."""
+        signals = self._signals(words, seen)
         rank = _cheap_rank(HYBRID, signals)
+        eligible = shown & ~np.isnan(signals.question_cosine)
+        probe = _best(rank, eligible, _PROBED)
+        if len(probe) < _PROBED:  # no others are eligible
+            return probe
+        exact = seen.of(probe)
+        probed = _Signals(
+            question_bm25=words.question[probe],
+            answer_bm25=words.answer[probe],
+            found_question=words.found_question[probe],
+            found=words.found[probe],
+            question_cosine=exact.question_cosines(),
+            whole_cosine=exact.whole_cosines(),
+            weights=words.weights,
+        )
+        # The first of all are no worse than the first of some; nobody else can reach them who
+        # does not with all of the slack.
+        least = np.partition(_cheap_rank(HYBRID, probed), -_CLOSE_MOST)[-_CLOSE_MOST]
         slack = seen.slack(
             question=HYBRID.rank["question_cosine"], whole=HYBRID.rank["whole_cosine"]
         )
-        rows = np.flatnonzero(shown & ~np.isnan(signals.question_cosine))
-        if len(rows) > _CLOSE_MOST:
-            least = np.partition((rank - slack)[rows], -_CLOSE_MOST)[-_CLOSE_MOST]
-            rows = rows[(rank + slack)[rows] >= least]
-        return rows
+        return np.flatnonzero(eligible & (rank + slack >= least - _ROUNDING))
 
     def _signals(self, words: KeywordScores, seen: Seen | SeenOfSome | None) -> _Signals:
         nothing = np.full(len(self._is_live), np.nan, dtype=np.float32)
