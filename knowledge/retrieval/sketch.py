@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 # Fewer vectors than these are read as soon as their sketch would be.
 SKETCHED_FROM: Final = 20_000
-# 64 leave several times as many to compare exactly, 128 take a third longer to read.
+# 64 leave half as many again to compare exactly, 128 take a third longer to read.
 COORDINATES: Final = 96
 # Vectors that the axes are taken from.
 _SAMPLE: Final = 4096
